@@ -1,0 +1,58 @@
+"""The machine we run on: its clocks, its ids, and what systemd wants to hear. The only user of `time` and `os.urandom`
+outside the edges."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+from posd.clock import Instant
+
+
+class SystemClock:
+    """The real clock. ``boot`` is the kernel's boot id, so monotonic times of two boots are never compared."""
+
+    def __init__(self) -> None:
+        self._boot = boot_id()
+
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1_000_000, self._boot, time.monotonic_ns())
+
+
+def boot_id() -> str:
+    """Id of this boot as 32 hex digits; of this process where the kernel does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
+    except OSError:
+        return os.urandom(16).hex()
+
+
+class Uuid7Source:
+    """RFC 9562 version 7 ids, 16 bytes, strictly rising within a process even when the wall clock steps back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def __call__(self) -> bytes:
+        with self._lock:
+            # 48 bits of milliseconds and 12 bits of counter rise together as one 60-bit number.
+            self._last = max(self._last + 1, (time.time_ns() // 1_000_000) << 12)
+            stamp = self._last
+        random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+        value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | random
+        return value.to_bytes(16, "big")
+
+
+def notify_systemd(*lines: str) -> None:
+    """sd_notify(3): tell the service manager, if there is one (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto("\n".join(lines).encode(), address)

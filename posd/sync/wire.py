@@ -1,0 +1,236 @@
+"""Messages between till and club, version 1, as JSON. One definition for both ends; the club imports this file.
+
+Entries travel as the exact payload text that was hashed; nobody re-serialises them. Every reply to a push echoes the
+chain position it stored, so that a captive portal's "200 OK" is never mistaken for one.
+
+Routes (all with ``Authorization: Bearer <till token>`` except the first)::
+
+    POST /v1/tills                     TillRequest      -> TillGrant
+    POST /v1/tills/{till}/entries      PushRequest      -> PushReply     (gzip body allowed)
+    GET  /v1/tills/{till}/deltas?cursor=…&wait=25       -> DeltaReply    (long poll; 410 = start again without cursor)
+    POST /v1/tills/{till}/status       TillStatus       -> 204           (readers, queue; the club's live view)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from posd.ledger.entries import Entry, Head
+from posd.ledger.members import DeltaPage, MemberRow
+
+WIRE_VERSION = 1
+
+
+class WireError(ValueError):
+    """The other side sent something that is not this protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class TillRequest:
+    """A new till asks to join with an invitation code from the club's page or ``posd club invite``."""
+
+    invitation: str
+    name: str
+    version: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"v": WIRE_VERSION, "invitation": self.invitation, "name": self.name, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class TillGrant:
+    """What a till must know of its club. ``card_key`` is the club's HMAC key, ``seal_key`` its X25519 public key: what a
+    till seals with it, the till itself cannot read again. All secrets are hex."""
+
+    till_id: str
+    token: str
+    club_id: str
+    club_name: str
+    card_key: str
+    seal_key: str
+    epoch: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "v": WIRE_VERSION,
+            "till_id": self.till_id,
+            "token": self.token,
+            "club_id": self.club_id,
+            "club_name": self.club_name,
+            "card_key": self.card_key,
+            "seal_key": self.seal_key,
+            "epoch": self.epoch,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> TillGrant:
+        _expect_version(document)
+        try:
+            return cls(
+                till_id=str(document["till_id"]),
+                token=str(document["token"]),
+                club_id=str(document["club_id"]),
+                club_name=str(document["club_name"]),
+                card_key=str(document["card_key"]),
+                seal_key=str(document["seal_key"]),
+                epoch=int(document["epoch"]),
+            )
+        except KeyError as error:
+            raise WireError(f"the club's answer lacks {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class WireEntry:
+    """One entry on the wire. ``payload`` is the stored text, byte for byte."""
+
+    seq: int
+    hash: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """A contiguous run of entries that follows (``after_seq``, ``after_hash``)."""
+
+    epoch: int
+    after_seq: int
+    after_hash: str
+    entries: tuple[WireEntry, ...]
+
+    @classmethod
+    def of(cls, after: Head, entries: tuple[Entry, ...]) -> PushRequest:
+        return cls(
+            epoch=after.epoch,
+            after_seq=after.seq,
+            after_hash=after.hash.hex(),
+            entries=tuple(WireEntry(e.seq, e.hash.hex(), e.payload.decode()) for e in entries),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "v": WIRE_VERSION,
+            "epoch": self.epoch,
+            "after_seq": self.after_seq,
+            "after_hash": self.after_hash,
+            "entries": [{"seq": e.seq, "hash": e.hash, "payload": e.payload} for e in self.entries],
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> PushRequest:
+        _expect_version(document)
+        try:
+            return cls(
+                epoch=int(document["epoch"]),
+                after_seq=int(document["after_seq"]),
+                after_hash=str(document["after_hash"]),
+                entries=tuple(
+                    WireEntry(int(e["seq"]), str(e["hash"]), str(e["payload"])) for e in document["entries"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"not a push request: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What became of one entry at the club: ``posted``, or ``parked`` with a reason that a person must look at."""
+
+    seq: int
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PushReply:
+    """Cumulative: everything up to ``acked_seq`` is stored at the club. ``conflict`` answers (409) carry the same shape."""
+
+    acked_seq: int
+    acked_hash: str
+    dispositions: tuple[Disposition, ...] = ()
+    server_time_ms: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "v": WIRE_VERSION,
+            "acked_seq": self.acked_seq,
+            "acked_hash": self.acked_hash,
+            "dispositions": [{"seq": d.seq, "state": d.state, "reason": d.reason} for d in self.dispositions],
+            "server_time_ms": self.server_time_ms,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> PushReply:
+        _expect_version(document)
+        try:
+            return cls(
+                acked_seq=int(document["acked_seq"]),
+                acked_hash=str(document["acked_hash"]),
+                dispositions=tuple(
+                    Disposition(int(d["seq"]), str(d["state"]), str(d.get("reason", "")))
+                    for d in document["dispositions"]
+                ),
+                server_time_ms=int(document["server_time_ms"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"not an answer to a push: {error}") from error
+
+
+def delta_as_json(page: DeltaPage) -> dict[str, Any]:
+    return {
+        "v": WIRE_VERSION,
+        "cursor": page.cursor,
+        "posted_seq": page.posted_seq,
+        "members": [member_as_json(row) for row in page.members],
+        "programs": None if page.programs is None else list(page.programs),
+        "more": page.more,
+    }
+
+
+def delta_from_json(document: Any) -> DeltaPage:
+    _expect_version(document)
+    try:
+        programs = document["programs"]
+        return DeltaPage(
+            cursor=str(document["cursor"]),
+            posted_seq=int(document["posted_seq"]),
+            members=tuple(member_from_json(row) for row in document["members"]),
+            programs=None if programs is None else tuple(programs),
+            more=bool(document["more"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"not a page of changes: {error}") from error
+
+
+def member_as_json(row: MemberRow) -> dict[str, Any]:
+    return {
+        "member_id": row.member_id,
+        "name": row.name,
+        "phone_mask": row.phone_mask,
+        "tier": row.tier,
+        "balances": dict(row.balances),
+        "keys": list(row.keys),
+        "version": row.version,
+        "progress": dict(row.progress),
+        "state": row.state,
+    }
+
+
+def member_from_json(document: Mapping[str, Any]) -> MemberRow:
+    return MemberRow(
+        member_id=str(document["member_id"]),
+        name=str(document["name"]),
+        phone_mask=str(document["phone_mask"]),
+        tier=None if document["tier"] is None else str(document["tier"]),
+        balances={str(unit): int(amount) for unit, amount in document["balances"].items()},
+        keys=tuple(str(key) for key in document["keys"]),
+        version=int(document["version"]),
+        progress={str(unit): int(amount) for unit, amount in document["progress"].items()},
+        state=str(document["state"]),
+    )
+
+
+def _expect_version(document: Any) -> None:
+    if not isinstance(document, Mapping) or document.get("v") != WIRE_VERSION:
+        raise WireError("this is not an answer of a posd club (no version 1 envelope)")
