@@ -1,7 +1,7 @@
 """What the HTTP routes ask of the till. The routes translate; the till (built in `posd/daemon.py`) decides.
 
 Methods are called from the server's event loop and must not block it: what has to wait for the disk returns a Future.
-Documents are JSON-able mappings; `docs/openapi` describes them. Refusals are `Refused`, never exceptions of other kinds.
+Documents are JSON-able mappings, described at `/openapi.json`. Refusals are `Refused`, never other exceptions.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Caller:
 
 
 class Refused(Exception):
-    """The till says no. ``code`` is stable (documented, never translated), ``status`` the HTTP status; ``detail`` says what
-    to do next; ``words`` the same for people."""
+    """The till says no. ``code`` is stable and never translated, ``status`` the HTTP status; ``detail`` says what to do
+    next; ``words`` the same for people."""
 
     def __init__(self, status: int, code: str, detail: str, words: Words | None = None) -> None:
         super().__init__(detail)
@@ -38,9 +38,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SaleRequest:
-    """``POST /v1/sales`` and ``POST /v1/quotes``. Who: ``member_id``, or ``read_id`` of a ``card.read`` event, or neither
-    (a sale without a card). ``redeem``: unit → at most how much. ``expect_payable_minor``: refuse (409 ``quote_changed``)
-    when the till comes to another sum than the register showed."""
+    """``POST /v1/sales`` and ``POST /v1/quotes``. Who: ``member_id``, or ``read_id`` of a ``card.read`` event, or
+    neither (a sale without a card). ``redeem``: unit → at most how much. ``expect_payable_minor``: refuse with 409
+    ``quote_changed`` when the till comes to another sum than the register showed."""
 
     currency: str
     lines: tuple[Mapping[str, Any], ...]

@@ -116,9 +116,7 @@ def encode_payload(draft: Draft) -> bytes:
         "legs": [[leg.account, leg.unit, leg.amount] for leg in draft.legs],
         "body": draft.body,
     }
-    return json.dumps(
-        document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def parse_payload(payload: bytes) -> Draft:

@@ -13,8 +13,8 @@ PIECE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a basket. ``amount_minor`` is the price of the whole line in the basket's currency; ``n`` is its number
-    in the sale, from 1, and names it for ever (refunds point to it)."""
+    """One line of a basket. ``amount_minor`` is the price of the whole line in the basket's currency; ``n`` is its
+    number in the sale, from 1, and names it for ever (refunds point to it)."""
 
     n: int
     amount_minor: int

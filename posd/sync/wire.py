@@ -41,8 +41,8 @@ class TillRequest:
 
 @dataclass(frozen=True, slots=True)
 class TillGrant:
-    """What a till must know of its club. ``card_key`` is the club's HMAC key, ``seal_key`` its X25519 public key: what a
-    till seals with it, the till itself cannot read again. All secrets are hex."""
+    """What a till must know of its club. ``card_key`` is the club's HMAC key, ``seal_key`` its X25519 public key: what
+    a till seals with it, the till itself cannot read again. All secrets are hex."""
 
     till_id: str
     token: str
@@ -125,9 +125,7 @@ class PushRequest:
                 epoch=int(document["epoch"]),
                 after_seq=int(document["after_seq"]),
                 after_hash=str(document["after_hash"]),
-                entries=tuple(
-                    WireEntry(int(e["seq"]), str(e["hash"]), str(e["payload"])) for e in document["entries"]
-                ),
+                entries=tuple(WireEntry(int(e["seq"]), str(e["hash"]), str(e["payload"])) for e in document["entries"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a push request: {error}") from error
@@ -144,7 +142,7 @@ class Disposition:
 
 @dataclass(frozen=True, slots=True)
 class PushReply:
-    """Cumulative: everything up to ``acked_seq`` is stored at the club. ``conflict`` answers (409) carry the same shape."""
+    """Cumulative: everything up to ``acked_seq`` is stored at the club. ``conflict`` answers (409) have this shape."""
 
     acked_seq: int
     acked_hash: str
