@@ -1,0 +1,79 @@
+# posd: `make run` and `make test` do all the set-up on a fresh Debian 12 machine, as root or with sudo.
+# Everything Python lives in .venv, everything a run writes lives in .state; a second run touches no network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint fast bench images clean
+
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE ?= .state
+
+# What a till needs, and what compiling evdev and pyscard needs (they have no wheels for Linux).
+RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev linux-libc-dev libpcsclite-dev pcscd libccid libudev1
+# What the tests need: a virtual smart-card reader, a virtual device tree, a browser, fonts, a database, systemd's checks.
+TEST_PACKAGES := $(RUN_PACKAGES) vsmartcard-vpcd umockdev gir1.2-umockdev-1.0 python3-gi chromium chromium-driver \
+  fonts-noto-core fonts-noto-ui-core xvfb xauth xdotool postgresql systemd udev curl
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo 'make run     install what is missing and start a till with its own club on this machine'
+	@echo 'make test    install the test parts and run every check and test'
+	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
+	@echo 'make bench   speed and size, as ratios against named baselines'
+	@echo 'make images  take the screenshots of docs/images anew'
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/posd run --standalone --state-dir $(STATE) $(ARGS)
+
+test: $(VENV)/test.stamp lint
+	@umockdev-wrapper $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(VENV)/test.stamp lint fast
+
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+fast: $(VENV)/test.stamp
+	@umockdev-wrapper $(BIN)/python -m pytest -n 2 -q -m 'not slow' $(ARGS)
+
+bench: $(VENV)/test.stamp
+	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
+
+images: $(VENV)/test.stamp
+	@POSD_IMAGES=write umockdev-wrapper $(BIN)/python -m pytest -q -k images $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+$(VENV)/run.stamp: setup.cfg pyproject.toml
+	@$(call apt_install,$(RUN_PACKAGES))
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --editable '.[club]'
+	@touch $@
+
+$(VENV)/test.stamp: setup.cfg pyproject.toml
+	@$(call apt_install,$(TEST_PACKAGES))
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --editable '.[club,test,dev]'
+	@touch $@ $(VENV)/run.stamp
+
+# Install the Debian packages of $(1) that are not there; ask for sudo only then.
+define apt_install
+missing=(); for package in $(1); do \
+  dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q ' installed$$' || missing+=("$$package"); done; \
+if (( $${#missing[@]} )); then \
+  echo "Installing from Debian: $${missing[*]}"; \
+  as_root=(); if (( EUID != 0 )); then command -v sudo >/dev/null || { \
+    echo "These Debian packages are missing, and there is no sudo. As root: apt-get install $${missing[*]}" >&2; exit 69; }; \
+    as_root=(sudo); fi; \
+  "$${as_root[@]}" apt-get update -qq; \
+  "$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
+    -o Dpkg::Use-Pty=0 "$${missing[@]}" >/dev/null; \
+fi
+endef
