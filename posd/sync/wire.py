@@ -38,6 +38,14 @@ class TillRequest:
     def as_json(self) -> dict[str, Any]:
         return {"v": WIRE_VERSION, "invitation": self.invitation, "name": self.name, "version": self.version}
 
+    @classmethod
+    def from_json(cls, document: Any) -> TillRequest:
+        _expect_version(document)
+        try:
+            return cls(str(document["invitation"]), str(document["name"]), str(document["version"]))
+        except KeyError as error:
+            raise WireError(f"the request to join lacks {error}") from error
+
 
 @dataclass(frozen=True, slots=True)
 class TillGrant:
@@ -173,6 +181,51 @@ class PushReply:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not an answer to a push: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderStatus:
+    """One reader of a till as the club's page shows it. ``device_class`` and ``state`` as in `posd.events`."""
+
+    name: str
+    device_class: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class TillStatus:
+    """A till's heartbeat: entries that wait to be sent, since when the oldest one waits (Unix ms, None = none waits),
+    its readers and its version. It is for people to see; no decision hangs on it."""
+
+    queue: int
+    oldest_queued_ms: int | None = None
+    readers: tuple[ReaderStatus, ...] = ()
+    version: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "v": WIRE_VERSION,
+            "queue": self.queue,
+            "oldest_queued_ms": self.oldest_queued_ms,
+            "readers": [{"name": r.name, "device_class": r.device_class, "state": r.state} for r in self.readers],
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> TillStatus:
+        _expect_version(document)
+        try:
+            oldest = document["oldest_queued_ms"]
+            return cls(
+                queue=int(document["queue"]),
+                oldest_queued_ms=None if oldest is None else int(oldest),
+                readers=tuple(
+                    ReaderStatus(str(r["name"]), str(r["device_class"]), str(r["state"])) for r in document["readers"]
+                ),
+                version=str(document["version"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"not a till's status: {error}") from error
 
 
 def delta_as_json(page: DeltaPage) -> dict[str, Any]:
