@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Argument = str | int | Mapping[str, str | int]
-"""A word, a bare count, or a quantity ``{"amount": 12880000, "unit": "IRR"}`` that the reader's language formats."""
+"""A word, a bare count, a quantity ``{"amount": 12880000, "unit": "IRR"}`` that the reader's language formats, or the
+name of something in several languages, ``{"en": "Gold", "fa": "طلایی"}``, of which the reader's is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,8 @@ class Words:
 def quantity(amount: int, unit: str) -> dict[str, str | int]:
     """A quantity to be formatted where it is shown."""
     return {"amount": amount, "unit": unit}
+
+
+def names(by_language: Mapping[str, str]) -> dict[str, str | int]:
+    """A name that the owner gave in one or more languages; where the reader's is missing, the first is shown."""
+    return dict(by_language)

@@ -27,11 +27,28 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Basket:
     """What is being sold. A sale of which only the sum is known has one line. ``redeem``: unit → how much of it the
-    customer wants to use at most; missing = none, and the quote says what was possible."""
+    customer wants to use at most; missing = none, and the quote says what was possible.
+
+    Lines may be discounts (below zero) as long as the sale as a whole is not. Raises ValueError for a basket that
+    cannot be sold, and says what is wrong with it.
+    """
 
     currency: str
     lines: tuple[Line, ...]
     redeem: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        numbers = {line.n for line in self.lines}
+        if len(numbers) < len(self.lines):
+            raise ValueError("two lines of a basket have the same number n; number them from 1")
+        for line in self.lines:
+            figures = (line.n, line.amount_minor, line.quantity_milli)
+            if any(type(figure) is not int for figure in figures) or line.n < 1 or line.quantity_milli < 1:
+                raise ValueError(f"line {line.n!r}: n and quantity_milli are integers from 1, amount_minor an integer")
+        if any(type(amount) is not int for amount in self.redeem.values()):
+            raise ValueError("redeem gives an integer for each unit")
+        if self.total_minor < 0:
+            raise ValueError("a basket below zero is a refund; book it against its sale")
 
     @property
     def total_minor(self) -> int:

@@ -1,0 +1,66 @@
+"""Where a member stands: the tier for what was counted, and the way to the next one.
+
+What counts is bought in the window; spending points or credit takes nothing away from it. The club does the counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from posd.loyalty.programs import Program, newest, rules_of
+from posd.loyalty.rules import Tiers
+from posd.loyalty.rules.tiers import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A level as people see it. ``rank``: 1 is the lowest."""
+
+    code: str
+    name: Mapping[str, str]
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class TierPath:
+    """``missing_minor`` more reach ``next``; ``permille`` of its threshold is done."""
+
+    next: str
+    missing_minor: int
+    permille: int
+
+
+def tier_rule(programs: Iterable[Program]) -> Tiers | None:
+    """The rule that decides: a card has one tier, so it is the first program by id which has levels."""
+    placed = next(rules_of(newest(programs), Tiers), None)
+    return placed.rule if placed else None
+
+
+def tier_for(programs: Iterable[Program], counted_minor: int) -> str | None:
+    """Code of the highest level that ``counted_minor`` reaches (the threshold itself does), or None."""
+    reached = [level for level in _levels(programs) if level.from_minor <= counted_minor]
+    return reached[-1].code if reached else None
+
+
+def tier_path(programs: Iterable[Program], counted_minor: int) -> TierPath | None:
+    """The way to the next level; None on the highest one and where there are no levels."""
+    ahead = [level for level in _levels(programs) if level.from_minor > counted_minor]
+    if not ahead:
+        return None
+    counted = max(counted_minor, 0)
+    goal = ahead[0].from_minor
+    return TierPath(ahead[0].code, goal - counted_minor, counted * 1000 // max(goal, 1))
+
+
+def tier_named(programs: Iterable[Program], code: str | None) -> Tier | None:
+    """The level called ``code``; None when the programs no longer have it."""
+    for rank, level in enumerate(_levels(programs), start=1):
+        if level.code == code:
+            return Tier(level.code, level.name, rank)
+    return None
+
+
+def _levels(programs: Iterable[Program]) -> tuple[Level, ...]:
+    rule = tier_rule(programs)
+    return rule.levels if rule else ()
