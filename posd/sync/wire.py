@@ -21,6 +21,9 @@ from posd.ledger.entries import Entry, Head
 from posd.ledger.members import DeltaPage, MemberRow
 
 WIRE_VERSION = 1
+_INT64 = 2**63
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a stranger's JSON as ours raises."""
 
 
 class WireError(ValueError):
@@ -77,16 +80,18 @@ class TillGrant:
         _expect_version(document)
         try:
             return cls(
-                till_id=str(document["till_id"]),
-                token=str(document["token"]),
-                club_id=str(document["club_id"]),
-                club_name=str(document["club_name"]),
-                card_key=str(document["card_key"]),
-                seal_key=str(document["seal_key"]),
-                epoch=int(document["epoch"]),
+                till_id=_text(document["till_id"]),
+                token=_text(document["token"]),
+                club_id=_text(document["club_id"]),
+                club_name=_text(document["club_name"]),
+                card_key=_text(document["card_key"]),
+                seal_key=_text(document["seal_key"]),
+                epoch=_whole(document["epoch"]),
             )
         except KeyError as error:
             raise WireError(f"the club's answer lacks {error}") from error
+        except _MALFORMED as error:
+            raise WireError(f"not a grant: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,14 @@ class PushRequest:
         _expect_version(document)
         try:
             return cls(
-                epoch=int(document["epoch"]),
-                after_seq=int(document["after_seq"]),
-                after_hash=str(document["after_hash"]),
-                entries=tuple(WireEntry(int(e["seq"]), str(e["hash"]), str(e["payload"])) for e in document["entries"]),
+                epoch=_whole(document["epoch"]),
+                after_seq=_whole(document["after_seq"]),
+                after_hash=_text(document["after_hash"]),
+                entries=tuple(
+                    WireEntry(_whole(e["seq"]), _text(e["hash"]), _text(e["payload"])) for e in document["entries"]
+                ),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise WireError(f"not a push request: {error}") from error
 
 
@@ -171,15 +178,15 @@ class PushReply:
         _expect_version(document)
         try:
             return cls(
-                acked_seq=int(document["acked_seq"]),
-                acked_hash=str(document["acked_hash"]),
+                acked_seq=_whole(document["acked_seq"]),
+                acked_hash=_text(document["acked_hash"]),
                 dispositions=tuple(
-                    Disposition(int(d["seq"]), str(d["state"]), str(d.get("reason", "")))
+                    Disposition(_whole(d["seq"]), _text(d["state"]), _text(d.get("reason", "")))
                     for d in document["dispositions"]
                 ),
-                server_time_ms=int(document["server_time_ms"]),
+                server_time_ms=_whole(document["server_time_ms"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise WireError(f"not an answer to a push: {error}") from error
 
 
@@ -217,14 +224,14 @@ class TillStatus:
         try:
             oldest = document["oldest_queued_ms"]
             return cls(
-                queue=int(document["queue"]),
+                queue=_whole(document["queue"]),
                 oldest_queued_ms=None if oldest is None else int(oldest),
                 readers=tuple(
                     ReaderStatus(str(r["name"]), str(r["device_class"]), str(r["state"])) for r in document["readers"]
                 ),
-                version=str(document["version"]),
+                version=_text(document["version"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise WireError(f"not a till's status: {error}") from error
 
 
@@ -244,13 +251,13 @@ def delta_from_json(document: Any) -> DeltaPage:
     try:
         programs = document["programs"]
         return DeltaPage(
-            cursor=str(document["cursor"]),
-            posted_seq=int(document["posted_seq"]),
+            cursor=_text(document["cursor"]),
+            posted_seq=_whole(document["posted_seq"]),
             members=tuple(member_from_json(row) for row in document["members"]),
             programs=None if programs is None else tuple(programs),
             more=bool(document["more"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise WireError(f"not a page of changes: {error}") from error
 
 
@@ -270,16 +277,29 @@ def member_as_json(row: MemberRow) -> dict[str, Any]:
 
 def member_from_json(document: Mapping[str, Any]) -> MemberRow:
     return MemberRow(
-        member_id=str(document["member_id"]),
-        name=str(document["name"]),
-        phone_mask=str(document["phone_mask"]),
-        tier=None if document["tier"] is None else str(document["tier"]),
-        balances={str(unit): int(amount) for unit, amount in document["balances"].items()},
-        keys=tuple(str(key) for key in document["keys"]),
-        version=int(document["version"]),
-        progress={str(unit): int(amount) for unit, amount in document["progress"].items()},
-        state=str(document["state"]),
+        member_id=_text(document["member_id"]),
+        name=_text(document["name"]),
+        phone_mask=_text(document["phone_mask"]),
+        tier=None if document["tier"] is None else _text(document["tier"]),
+        balances={_text(unit): _whole(amount) for unit, amount in document["balances"].items()},
+        keys=tuple(_text(key) for key in document["keys"]),
+        version=_whole(document["version"]),
+        progress={_text(unit): _whole(amount) for unit, amount in document["progress"].items()},
+        state=_text(document["state"]),
     )
+
+
+def _whole(value: Any) -> int:
+    """A JSON integer that fits the ledger's columns; no float, no text, no true."""
+    if type(value) is not int or not -_INT64 <= value < _INT64:
+        raise WireError("a number is not a 64-bit integer")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise WireError("a text is missing or is not text")
+    return value
 
 
 def _expect_version(document: Any) -> None:
