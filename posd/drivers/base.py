@@ -72,6 +72,8 @@ class DriverSpec:
     ``config_type`` is a frozen dataclass; the supervisor builds it from the reader's TOML table (unknown keys are
     errors that name the nearest known key). ``open(device_id, config, clock)`` returns an open device or raises a
     `DeviceError`. ``present(config)`` is a cheap look at whether opening could work, used while waiting.
+    ``hotplug`` names the udev subsystems whose events mean "look again"; without any, the clock decides when to look.
+    A ``config_type`` with a field ``device_class`` serves several classes and is given the reader's.
     """
 
     name: str
@@ -81,6 +83,7 @@ class DriverSpec:
     open: Callable[[str, Any, Clock], Driver]
     check_health: Callable[[str, Any, HealthLevel], list[Health]]
     present: Callable[[Any], bool]
+    hotplug: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

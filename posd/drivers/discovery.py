@@ -1,0 +1,53 @@
+"""What is plugged in, by all drivers' probes. Looks and never opens: an unknown device is listed and left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from posd.drivers.addresses import same_node
+from posd.drivers.base import Candidate, ReaderConfig
+from posd.drivers.containment import contained
+from posd.drivers.registry import BrokenDriver, driver_names, load_driver
+from posd.errors import PosdError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device that could be, or is, a reader. ``reader_id``: of the reader it is assigned to, else None."""
+
+    candidate: Candidate
+    reader_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    found: tuple[Found, ...]
+    broken: tuple[BrokenDriver, ...]
+
+
+def discover(readers: Sequence[ReaderConfig] = ()) -> Discovery:
+    """Ask every installed driver. One that cannot be loaded or crashes is named in ``broken``."""
+    found: list[Found] = []
+    broken: list[BrokenDriver] = []
+    for name in driver_names():
+        try:
+            found += [Found(candidate, _assigned_to(candidate, readers)) for candidate in _probe(name)]
+        except PosdError as error:
+            broken.append(BrokenDriver(name, str(error), "posd doctor"))
+    return Discovery(tuple(sorted(found, key=lambda item: item.candidate.identity)), tuple(broken))
+
+
+def _probe(name: str) -> list[Candidate]:
+    spec = load_driver(name)
+    if isinstance(spec, BrokenDriver):
+        raise PosdError(f"{spec.detail}; {spec.fix}")
+    return contained(name, spec.probe)
+
+
+def _assigned_to(candidate: Candidate, readers: Sequence[ReaderConfig]) -> str | None:
+    for reader in readers:
+        address = reader.options.get("address")
+        if reader.driver == candidate.driver and isinstance(address, str) and same_node(address, candidate.address):
+            return reader.reader_id
+    return None

@@ -1,0 +1,163 @@
+"""Barcode scanners and stripe readers on a serial line: RS-232, USB CDC, Bluetooth SPP.
+
+======================  =====  ==========================================================
+UnifiedPOS              here   remark
+======================  =====  ==========================================================
+Scanner ScanData        yes    as sent; an AIM prefix stays, GS (1D) is data
+MSR track data          yes    ``suffix = "none"``; tracks divided by CR
+Claim                   yes    exclusive open
+CheckHealth             yes    INTERNAL, EXTERNAL, INTERACTIVE
+======================  =====  ==========================================================
+
+Line settings go into the constructor and are never changed: some lines take them only once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import termios
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import serial
+from serial.tools import list_ports
+
+from posd.cards.reads import RejectReason
+from posd.clock import Clock
+from posd.drivers.addresses import stable_address
+from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
+from posd.drivers.checks import checks_by_opening, node_checks
+from posd.drivers.framing import Frame, Framer, Suffix
+from posd.drivers.refusal import from_os
+from posd.drivers.waker import Waker
+from posd.events import DeviceClass, RawRead
+from posd.machine import SystemClock
+
+LARGEST_GULP = 4096
+"""Bytes taken from the kernel at once: all that its line discipline holds."""
+
+_PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLineConfig:
+    """``[[reader]]`` with ``driver = "serial_line"``. ``silence_ms``: a longer pause ends what was being sent.
+    ``encoding``: of the reader, by Python's name (``cp1256``, ``latin-1``)."""
+
+    address: str
+    device_class: DeviceClass = DeviceClass.SCANNER
+    baud: int = 9600
+    data_bits: int = 8
+    parity: str = "none"
+    stop_bits: int = 1
+    hardware_flow: bool = False
+    suffix: Suffix = Suffix.CR_OR_LF
+    silence_ms: int = 100
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        if self.parity not in _PARITIES:
+            raise ValueError(f"parity {self.parity!r} is not one of {', '.join(_PARITIES)}")
+        if self.data_bits not in (7, 8) or self.stop_bits not in (1, 2):
+            raise ValueError("data_bits is 7 or 8, stop_bits 1 or 2")
+        if self.device_class is DeviceClass.SMARTCARD:
+            raise ValueError("a serial line reads msr or scanner; for smart cards take driver = 'pcsc'")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"encoding {self.encoding!r} is not known; leave it out for UTF-8") from error
+
+
+class SerialLine:
+    """An open line."""
+
+    def __init__(self, device: str, config: SerialLineConfig, clock: Clock) -> None:
+        self._device, self._config, self._clock = device, config, clock
+        self._framer = Framer(config.suffix, config.silence_ms * 1_000_000)
+        self._reads: deque[RawRead] = deque()
+        self._port = _open_port(config)
+        self._waker = Waker()
+
+    def read(self) -> RawRead:
+        while not self._reads:
+            self._receive()
+        return self._reads.popleft()
+
+    def cancel(self) -> None:
+        self._waker.wake()
+
+    def close(self) -> None:
+        self._port.close()
+        self._waker.close()
+
+    def _receive(self) -> None:
+        deadline_ns = self._framer.deadline_ns
+        left_ns = None if deadline_ns is None else deadline_ns - self._clock.now().mono_ns
+        try:
+            data = self._port.read(LARGEST_GULP) if self._waker.wait([self._port.fileno()], left_ns) else b""
+        except (OSError, termios.error) as error:  # SerialException is an OSError, termios.error is not
+            raise from_os(error, self._config.address) from error
+        now_ns = self._clock.now().mono_ns
+        frames = self._framer.feed(data, now_ns) if data else self._framer.expire(now_ns)
+        self._reads += [self._raw_read(frame) for frame in frames]
+
+    def _raw_read(self, frame: Frame) -> RawRead:
+        payload, flaw = b"", frame.flaw
+        if flaw is None:
+            try:
+                payload = _lines_as_cr(frame.data.decode(self._config.encoding)).encode()
+            except UnicodeDecodeError:
+                flaw = RejectReason.UNREADABLE
+        return RawRead(self._device, self._config.device_class, payload, self._clock.now(), flaw)
+
+
+def _lines_as_cr(text: str) -> str:
+    """Readers end a track with CR, LF or both. (str.splitlines would take GS and RS for line ends too.)"""
+    return text.replace("\r\n", "\r").replace("\n", "\r")
+
+
+def _open_port(config: SerialLineConfig) -> serial.Serial:
+    """What a scanner sent while nobody listened is thrown away by opening."""
+    try:
+        return serial.Serial(
+            config.address,
+            baudrate=config.baud,
+            bytesize=config.data_bits,
+            parity=_PARITIES[config.parity],
+            stopbits=config.stop_bits,
+            rtscts=config.hardware_flow,
+            timeout=0,
+            exclusive=True,
+        )
+    except (OSError, termios.error) as error:
+        raise from_os(error, config.address) from error
+
+
+def _probe() -> list[Candidate]:
+    return [
+        Candidate(
+            driver="serial_line",
+            address=stable_address(Path(port.device)),
+            identity=f"{port.location or port.device}#{port.serial_number or ''}",
+            name=port.description,
+            device_class=DeviceClass.SCANNER,
+        )
+        for port in list_ports.comports()
+    ]
+
+
+def _check_health(device: str, config: SerialLineConfig, level: HealthLevel) -> list[Health]:
+    return checks_by_opening(level, node_checks(config.address), lambda: SerialLine(device, config, SystemClock()))
+
+
+SPEC = DriverSpec(
+    name="serial_line",
+    device_class=DeviceClass.SCANNER,
+    config_type=SerialLineConfig,
+    probe=_probe,
+    open=SerialLine,
+    check_health=_check_health,
+    present=lambda config: Path(config.address).exists(),
+    hotplug=("tty",),
+)

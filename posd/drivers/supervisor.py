@@ -1,0 +1,134 @@
+"""All readers of a till: started together, whatever of them is there; watched, checked and stopped together.
+
+supervisor = Supervisor(config.readers, clock, inbox)
+supervisor.start()
+...
+still_running = supervisor.stop()
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from queue import Full
+from typing import Protocol
+
+from posd.clock import Clock
+from posd.drivers.base import Health, HealthLevel, ReaderConfig
+from posd.drivers.checks import PATIENCE_S, came, nothing_came
+from posd.drivers.containment import contained
+from posd.drivers.hotplug import HotPlug, best_available
+from posd.drivers.reader_thread import ReaderThread
+from posd.errors import ConfigError, PosdError
+from posd.events import DeviceState, DeviceStatus, RawRead
+from posd.tables import nearest
+
+FULL_INBOX_RETRY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Inbox(Protocol):
+    """A bounded `queue.Queue` that takes (at least) what readers say."""
+
+    def put(self, item: RawRead | DeviceStatus, block: bool = True, timeout: float | None = None) -> None: ...
+
+
+class Supervisor:
+    """One thread per reader, and one for hot-plug events where udev runs."""
+
+    def __init__(
+        self, readers: Sequence[ReaderConfig], clock: Clock, inbox: Inbox, hotplug: HotPlug | None = None
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._hotplug = hotplug or best_available()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._dropped = 0
+        self._readers = {config.reader_id: ReaderThread(config, clock, self._hotplug, self._tell) for config in readers}
+
+    @property
+    def dropped_statuses(self) -> int:
+        """Statuses that found the inbox full. `statuses` has the newest ones all the same."""
+        return self._dropped
+
+    def start(self) -> None:
+        """Returns at once; each reader tells how it fares."""
+        self._hotplug.start(self._look_again)
+        for reader in self._readers.values():
+            reader.start()
+
+    def stop(self, timeout_s: float = 2.0) -> list[str]:
+        """Stop everything. The ids of readers whose driver did not let go within ``timeout_s``: none, if all is well."""
+        self._stopping.set()
+        for reader in self._readers.values():
+            reader.stop_soon()
+        deadline_ns = self._clock.now().mono_ns + int(timeout_s * 1e9)
+        stuck = [reader_id for reader_id, reader in self._readers.items() if not reader.join(self._left_s(deadline_ns))]
+        if not self._hotplug.stop(self._left_s(deadline_ns)):
+            stuck.append("hotplug")
+        return stuck
+
+    def statuses(self) -> list[DeviceStatus]:
+        """The newest status of each reader, in the order of the configuration."""
+        return [reader.status for reader in self._readers.values()]
+
+    def check_health(self, reader_id: str, level: HealthLevel, patience_s: float = PATIENCE_S) -> list[Health]:
+        """Check a reader of the running till. A reader that works is not opened a second time: what its thread knows is
+        the answer, and an interactive check takes the next read for itself. Blocks for up to ``patience_s``."""
+        reader = self._readers.get(reader_id)
+        if reader is None:
+            raise ConfigError(f"no reader {reader_id!r} is configured{nearest(reader_id, self._readers)}")
+        status = reader.status
+        if reader.spec is None or reader.options is None:
+            return [Health(False, "configured", status.detail, "correct the [[reader]] table, then restart posd")]
+        if status.state is not DeviceState.READY:
+            detail, _, fix = status.detail.partition("; ")
+            told = Health(False, "state", f"{status.state}: {detail}", fix or "plug the reader in")
+            return [told, *_ask(reader, level)]
+        checks = [Health(True, "state", self._describe(reader)), *_ask(reader, HealthLevel.INTERNAL)]
+        if level is HealthLevel.INTERACTIVE:
+            read = reader.next_read(patience_s)
+            checks.append(nothing_came(patience_s) if read is None else came(len(read.payload), read.flaw))
+        return checks
+
+    def _describe(self, reader: ReaderThread) -> str:
+        if reader.last_read_ns is None:
+            return "ready; nothing was read since posd started"
+        age_s = (self._clock.now().mono_ns - reader.last_read_ns) // 1_000_000_000
+        return f"ready; the last read was {age_s} s ago"
+
+    def _left_s(self, deadline_ns: int) -> float:
+        return max(0, deadline_ns - self._clock.now().mono_ns) / 1e9
+
+    def _look_again(self, subsystem: str) -> None:
+        for reader in self._readers.values():
+            reader.look_again(subsystem)
+
+    def _tell(self, item: RawRead | DeviceStatus) -> None:
+        """A status may be dropped, a read waits for its place."""
+        if isinstance(item, DeviceStatus):
+            try:
+                self._inbox.put(item, block=False)
+            except Full:
+                with self._lock:
+                    self._dropped += 1
+            return
+        while not self._stopping.is_set():
+            try:
+                self._inbox.put(item, timeout=FULL_INBOX_RETRY_S)
+            except Full:
+                log.warning("the inbox is full; a read of %s waits", item.device)
+            else:
+                return
+
+
+def _ask(reader: ReaderThread, level: HealthLevel) -> list[Health]:
+    spec = reader.spec
+    assert spec is not None, "only readers whose driver was loaded are asked"
+    try:
+        return contained(spec.name, lambda: spec.check_health(reader.config.reader_id, reader.options, level))
+    except PosdError as error:
+        return [Health(False, "check", str(error), "report it to the maker of the driver")]
