@@ -38,6 +38,8 @@ def refund_quote(
     ``already``: bodies of the refunds of this sale so far. ``balances``: the member's, to warn when points of the sale
     are already used; a return is never refused for that, the rest comes off later earnings.
     """
+    if any("lines" not in body for body in already):  # only a void has none
+        return Words("refund.not_found")
     lines = {line["n"]: line for line in sale_body["lines"]}
     before = returned_before(already)
     now = _wanted_by_line(wanted)

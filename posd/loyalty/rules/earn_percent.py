@@ -31,7 +31,7 @@ class EarnPercent:
     def earned(self, amount_minor: int) -> int:
         return self.round_to * rounded(amount_minor * self.basis_points, WHOLE * self.round_to, self.rounding)
 
-    def next_step(self, amount_minor: int) -> None:  # noqa: ARG002  one signature for all that earn
+    def next_step(self, amount_minor: int) -> None:
         """None: "3 toman more earns 1 rial" helps nobody."""
         return
 
