@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from posd.loyalty.lines import line_of, lines_of_keys
-from posd.loyalty.rules import KINDS, EnrolGift, Rule
+from posd.loyalty.rules import KINDS, Rule
 from posd.loyalty.shape import Choice, Kinds, Moment, Names, Problem, Since, Whole, Word, read_table
 from posd.units import CREDIT, POINTS, UNITS
 
@@ -110,14 +110,6 @@ def rules_of(programs: Sequence[Program], *kinds: type[R]) -> Iterator[Placed[R]
         for rule in program.rules:
             if isinstance(rule, kinds):
                 yield Placed(program, rule)
-
-
-def enrol_gifts(programs: Iterable[Program], now_ms: int) -> dict[str, int]:
-    """What a new member is given for joining, unit → amount, over all programs in force."""
-    gifts: dict[str, int] = {}
-    for placed in rules_of(in_force(programs, now_ms), EnrolGift):
-        gifts[placed.rule.unit] = gifts.get(placed.rule.unit, 0) + placed.rule.amount
-    return gifts
 
 
 def _json_able(value: Any) -> Any:

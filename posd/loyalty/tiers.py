@@ -14,16 +14,19 @@ from posd.loyalty.rules.tiers import Level
 
 
 @dataclass(frozen=True, slots=True)
-class TierPath:
-    """A member's level (``code``, ``name`` per language, ``rank`` from 1; empty and 0 before the first one) and the
-    next: ``missing_minor`` more reach ``next_code``, ``permille`` of its threshold is done. On the highest level
-    ``next_code`` is None, nothing is missing and all is done."""
+class Tier:
+    """A level as people see it. ``rank``: 1 is the lowest."""
 
     code: str
     name: Mapping[str, str]
     rank: int
-    next_code: str | None
-    next_name: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TierPath:
+    """``missing_minor`` more reach ``next``; ``permille`` of its threshold is done."""
+
+    next: str
     missing_minor: int
     permille: int
 
@@ -35,32 +38,34 @@ def tier_rule(programs: Iterable[Program]) -> Placed[Tiers] | None:
 
 def tier_for(programs: Iterable[Program], counted_minor: int) -> str | None:
     """Code of the highest level that ``counted_minor`` reaches (the threshold itself does), or None."""
-    placed = tier_rule(programs)
-    reached = [level.code for level in placed.rule.levels if level.from_minor <= counted_minor] if placed else []
-    return reached[-1] if reached else None
+    reached = [level for level in _levels(programs) if level.from_minor <= counted_minor]
+    return reached[-1].code if reached else None
 
 
-def tier_path(programs: Iterable[Program], tier: str | None, progress: Mapping[str, int]) -> TierPath | None:
-    """How ``tier`` stands and what is missing to the next level; None where no program has levels.
+def tier_path(programs: Iterable[Program], counted_minor: int, tier: str | None = None) -> TierPath | None:
+    """The way to the next level; None on the highest one and where there are no levels.
 
-    ``progress``: currency → minor amounts counted in the window, as the club reckons it. A member without a tier, or
-    with one that the programs no longer have, stands where the count puts him.
+    ``tier``: the level held, where it may be higher than what is counted now (it was reached in another window): the
+    next one is then the one above it.
     """
-    placed = tier_rule(programs)
-    if placed is None:
+    counted_minor = max(counted_minor, 0)
+    levels = _levels(programs)
+    held = next((level.from_minor for level in levels if level.code == tier), 0)
+    ahead = [level for level in levels if level.from_minor > max(counted_minor, held)]
+    if not ahead:
         return None
-    levels, counted = placed.rule.levels, max(progress.get(placed.program.currency, 0), 0)
-    held = [rank for rank, level in enumerate(levels, start=1) if level.code == tier]
-    rank = held[0] if held else sum(level.from_minor <= counted for level in levels)
-    return _path(levels, rank, counted)
+    goal = ahead[0].from_minor
+    return TierPath(ahead[0].code, goal - counted_minor, counted_minor * 1000 // goal)
 
 
-def _path(levels: tuple[Level, ...], rank: int, counted_minor: int) -> TierPath:
-    here = levels[rank - 1] if rank else None
-    code, name = (here.code, here.name) if here else ("", {})
-    if rank == len(levels):
-        return TierPath(code, name, rank, None, {}, 0, 1000)
-    ahead = levels[rank]
-    missing_minor = max(ahead.from_minor - counted_minor, 0)
-    permille = min(counted_minor * 1000 // ahead.from_minor, 1000)  # a level ahead starts above zero
-    return TierPath(code, name, rank, ahead.code, ahead.name, missing_minor, permille)
+def tier_named(programs: Iterable[Program], code: str | None) -> Tier | None:
+    """The level called ``code``; None when the programs do not have it."""
+    for rank, level in enumerate(_levels(programs), start=1):
+        if level.code == code:
+            return Tier(level.code, level.name, rank)
+    return None
+
+
+def _levels(programs: Iterable[Program]) -> tuple[Level, ...]:
+    placed = tier_rule(programs)
+    return placed.rule.levels if placed else ()
