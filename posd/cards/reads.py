@@ -32,15 +32,32 @@ class RejectReason(StrEnum):
     """Nothing a person needs to be told; counted and shown to the technician."""
 
 
+def flaw(reason: RejectReason, detail: str = "") -> str:
+    """What a driver writes into `posd.events.RawRead.flaw`: the reason's value and, after a colon, one line for the
+    technician. ``detail`` must not carry anything of the card."""
+    return f"{reason.value}: {detail}" if detail else reason.value
+
+
+def parse_flaw(text: str) -> tuple[RejectReason, str]:
+    """Inverse of `flaw`. A word that is no reason (a stranger's driver) means unreadable."""
+    word, _, detail = text.partition(": ")
+    try:
+        return RejectReason(word), detail
+    except ValueError:
+        return RejectReason.UNREADABLE, text
+
+
 @dataclass(frozen=True, slots=True)
 class MagstripeRead:
-    """Tracks without sentinels and LRC; None where the stripe carried none. Their repr never shows a digit."""
+    """Tracks without sentinels and LRC; None where the stripe carried none. Their repr never shows a digit.
+    ``failed``: numbers of the tracks that are there but that the reader could not decode."""
 
     device: str
     read_at: Instant
     track1: str | None = field(default=None, repr=False)
     track2: str | None = field(default=None, repr=False)
     track3: str | None = field(default=None, repr=False)
+    failed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""Key codes to text and back: what a keyboard wedge typed, whatever layout the till's session has.
+
+Codes are those of Linux ``input-event-codes.h``; values are 1 press, 0 release, 2 repeat.
+
+>>> keys = KeyState(LAYOUTS["us"])
+>>> "".join(keys.feed(code, value) for code, value in strokes("%B12^A?"))
+'%B12^A?'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from posd.cards.layouts import LAYOUTS, NOTHING, SPACE, Layout
+
+RELEASE, PRESS, REPEAT = 0, 1, 2
+
+KEY_TAB, KEY_ENTER, KEY_KP_ENTER = 15, 28, 96
+KEY_LEFTSHIFT, KEY_RIGHTSHIFT = 42, 54
+KEY_LEFTCTRL, KEY_RIGHTCTRL = 29, 97
+KEY_LEFTALT, KEY_ALTGR = 56, 100
+KEY_CAPSLOCK = 58
+
+KEYPAD: Mapping[int, str] = {
+    **dict(zip((82, 79, 80, 81, 75, 76, 77, 71, 72, 73), "0123456789", strict=True)),
+    83: ".",
+    98: "/",
+    55: "*",
+    74: "-",
+    78: "+",
+    117: "=",
+    121: ",",
+}
+"""The numeric pad. Num Lock does not matter: no reader sends cursor keys."""
+
+_SAME_EVERYWHERE: Mapping[int, str] = {KEY_ENTER: "\r", KEY_KP_ENTER: "\r", KEY_TAB: "\t", **KEYPAD}
+_MODIFIERS = frozenset({KEY_LEFTSHIFT, KEY_RIGHTSHIFT, KEY_LEFTCTRL, KEY_RIGHTCTRL, KEY_LEFTALT, KEY_ALTGR})
+_PLAIN, _SHIFT, _ALTGR, _BOTH = range(4)
+
+Stroke = tuple[int, int]
+"""Key code and value, as evdev reports them."""
+
+
+class KeyState:
+    """What is held down, and what a further key therefore means.
+
+    ``caps_lock``: state of Caps Lock that the reader knows of. A reader that presses Caps Lock itself is followed in
+    any case; one that watches the keyboard's LED and turns Shift round (MagTek) needs its state told here.
+    """
+
+    def __init__(self, layout: Layout, *, caps_lock: bool = False) -> None:
+        self._layout = layout
+        self._caps_lock = caps_lock
+        self._held: set[int] = set()
+        self._after_dead_key = False
+
+    @property
+    def alt_held(self) -> bool:
+        """Left Alt is down: keypad digits now spell a character by its number, which evdev delivers incompletely."""
+        return KEY_LEFTALT in self._held
+
+    def feed(self, code: int, value: int) -> str:
+        """The character that this event types; empty for releases, repeats, modifiers and keys without character."""
+        if code in _MODIFIERS:
+            (self._held.discard if value == RELEASE else self._held.add)(code)
+            return ""
+        if value != PRESS:
+            return ""
+        if code == KEY_CAPSLOCK:
+            self._caps_lock = not self._caps_lock
+            return ""
+        return self._character(code)
+
+    def release_all(self) -> None:
+        """Forget what is held: releases were lost."""
+        self._held.clear()
+        self._after_dead_key = False
+
+    def _character(self, code: int) -> str:
+        if code in _SAME_EVERYWHERE:
+            return _SAME_EVERYWHERE[code]
+        if self._held & {KEY_LEFTCTRL, KEY_RIGHTCTRL}:
+            return _control(self._layout, code)
+        level = self._level(code)
+        if code == SPACE and self._after_dead_key:
+            self._after_dead_key = False  # the space that turned "dead ^" into "^"
+            return ""
+        self._after_dead_key = (code, level) in self._layout.dead
+        return self._layout.levels.get(code, NOTHING * 4)[level].strip(NOTHING)
+
+    def _level(self, code: int) -> int:
+        shift = bool(self._held & {KEY_LEFTSHIFT, KEY_RIGHTSHIFT})
+        if self._caps_lock and self._layout.levels.get(code, NOTHING)[_PLAIN].isalpha():
+            shift = not shift
+        if KEY_ALTGR in self._held:
+            return _BOTH if shift else _ALTGR
+        return _SHIFT if shift else _PLAIN
+
+
+def strokes(text: str, layout: str = "us") -> list[Stroke]:
+    """The events with which a reader of this layout types ``text``; CR (or LF) as Enter, GS as Ctrl+].
+
+    Raises ValueError when the layout has no key for a character.
+    """
+    typed: list[Stroke] = []
+    known = _ways_to_type(layout)
+    for character in text:
+        chord = known.get(character)
+        if chord is None:
+            raise ValueError(f"a keyboard of layout {layout!r} has no key for {character!a}")
+        for keys in chord:
+            typed += [(key, PRESS) for key in keys] + [(key, RELEASE) for key in reversed(keys)]
+    return typed
+
+
+@cache
+def _ways_to_type(name: str) -> Mapping[str, tuple[tuple[int, ...], ...]]:
+    """Character → chords, each the keys that are pressed in turn and released backwards. The fewest keys win."""
+    layout = LAYOUTS[name]
+    held = {_PLAIN: (), _SHIFT: (KEY_LEFTSHIFT,), _ALTGR: (KEY_ALTGR,), _BOTH: (KEY_ALTGR, KEY_LEFTSHIFT)}
+    ways: dict[str, tuple[tuple[int, ...], ...]] = {"\r": ((KEY_ENTER,),), "\n": ((KEY_ENTER,),), "\t": ((KEY_TAB,),)}
+    for level, modifiers in held.items():
+        for code, given in layout.levels.items():
+            after = ((SPACE,),) if (code, level) in layout.dead else ()
+            ways.setdefault(given[level], ((*modifiers, code), *after))
+    for code in layout.levels:
+        ways.setdefault(_control(layout, code), ((KEY_LEFTCTRL, code),))
+    for code, character in KEYPAD.items():
+        ways.setdefault(character, ((code,),))
+    ways.pop(NOTHING, None)
+    ways.pop("", None)
+    return ways
+
+
+def _control(layout: Layout, code: int) -> str:
+    """Ctrl with a key: ASCII control characters by the letter on it, GS (the FNC1 of GS1 codes) as Ctrl+]. Where the
+    layout has another sign there, the American one counts: firmware does not translate Ctrl."""
+    for given in (layout.levels.get(code, NOTHING), LAYOUTS["us"].levels.get(code, NOTHING)):
+        code_point = ord(given[_PLAIN])
+        if 0x40 < code_point < 0x80:  # the letters of either case, [ \\ ] ^ _
+            return chr(code_point & 0x1F).strip(NOTHING)
+    return ""

@@ -1,0 +1,176 @@
+"""Keyboard wedges: a stream of key events into closed reads. Pure: takes events and their times, keeps no clock.
+
+A scan closes on Enter or Tab, or when the keys fall silent. A swipe (text that begins with ``%`` or ``;``) closes only
+on silence, because many readers send Enter after every track. What broke off, came incomplete or was typed by hand
+becomes a flaw without text: never a shorter number.
+
+The caller feeds every event that is readable, then sleeps until `WedgeAssembler.deadline_ns` at most, then calls
+`WedgeAssembler.expire`. All times come from one monotonic clock; the kernel's event times are best, because they say
+when a key came and not when somebody looked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from posd.cards.keymap import KEYPAD, REPEAT, KeyState
+from posd.cards.layouts import LAYOUTS
+from posd.cards.reads import RejectReason, flaw
+
+_MS = 1_000_000
+_START_SENTINELS = "%;"
+"""Track 3 alone (``+…?``) needs no waiting and closes as a scan does."""
+_ALL_STARTS = "%;+@!#&"
+"""Start sentinels that readers put before a second or third track (MagTek, Unitech, ID TECH manuals)."""
+_TERMINATORS = "\r\n\t"
+_SHORTEST_READ = 4
+"""Characters. Less, and silence after it, is a person at the keys."""
+
+LOST_KEYS = flaw(RejectReason.PARTIAL, "the kernel dropped key events (SYN_DROPPED); read the card again")
+BROKEN_SWIPE = flaw(RejectReason.PARTIAL, "the swipe ended without end sentinel")
+TOO_LONG = flaw(RejectReason.UNREADABLE, "more characters than a card can carry, or keys that never stop")
+REST_OF_BROKEN_SWIPE = flaw(RejectReason.NOISE, "the rest of a swipe that paused in the middle of a track")
+TYPED_BY_HAND = flaw(RejectReason.NOISE, "typed by hand, or a few stray keys")
+ALT_CODES = flaw(
+    RejectReason.UNREADABLE,
+    "the reader types Alt codes, which Linux delivers incompletely; program it to plain keyboard mode (US layout)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WedgeSettings:
+    """How one reader types. Times in milliseconds, measured from key press to key press."""
+
+    layout: str = "us"
+    key_gap_ms: int = 100
+    """Longest pause inside a read. Readers need 1 to 20 ms; a person needs more than 100 most of the time."""
+    swipe_end_ms: int = 150
+    """Longest pause after ``?`` or Enter in a swipe, while another track may follow."""
+    hand_pace_ms: int = 50
+    """A read that took longer than this per character was typed by hand."""
+    broken_ms: int = 500
+    """So long after a broken swipe, keys without a start sentinel may be its rest."""
+    read_cap_ms: int = 5_000
+    """300 characters of a low-speed USB reader (a report each 8 ms, two per character) take 4.8 s."""
+    max_characters: int = 300
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout {self.layout!r} is not known; known are {', '.join(sorted(LAYOUTS))}")
+        if min(self.key_gap_ms, self.swipe_end_ms, self.hand_pace_ms, self.read_cap_ms, self.max_characters) <= 0:
+            raise ValueError("times and lengths must be above zero")
+
+
+@dataclass(frozen=True, slots=True)
+class WedgeRead:
+    """One closed read: ``text`` without its terminator (a swipe keeps CR between tracks), or a ``flaw`` and no text."""
+
+    text: str = field(repr=False)
+    flaw: str | None = None
+
+
+class WedgeAssembler:
+    """Collects what one device types."""
+
+    def __init__(self, settings: WedgeSettings | None = None, *, caps_lock: bool = False) -> None:
+        self._settings = settings or WedgeSettings()
+        self._keys = KeyState(LAYOUTS[self._settings.layout], caps_lock=caps_lock)
+        self._text = ""
+        self._opened_ns = 0
+        self._last_ns: int | None = None
+        self._spoilt: str | None = None
+        self._broken_until_ns = 0
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """When silence closes the open read; None while no read is open. On the clock of the events."""
+        if self._last_ns is None:
+            return None
+        between_tracks = self._is_swipe and "?" in self._text.rstrip("\r")[-2:]
+        gap_ms = self._settings.swipe_end_ms if between_tracks else self._settings.key_gap_ms
+        return self._last_ns + gap_ms * _MS
+
+    def feed(self, code: int, value: int, time_ns: int) -> list[WedgeRead]:
+        """Take one key event (EV_KEY code and value); returns the reads that it closes, oldest first."""
+        reads = self.expire(time_ns)
+        if value == REPEAT:
+            return reads
+        alt_code = self._keys.alt_held and code in KEYPAD
+        character = self._keys.feed(code, value)
+        if not character:
+            return reads
+        if alt_code:
+            self._spoil(ALT_CODES, time_ns)
+        return reads + self._take(character, time_ns)
+
+    def lost(self, time_ns: int) -> list[WedgeRead]:
+        """The kernel lost events (SYN_DROPPED): what is open, and all that follows before the next silence, may be half
+        of something. Returns what had closed before."""
+        reads = self.expire(time_ns)
+        self._keys.release_all()
+        self._spoil(LOST_KEYS, time_ns)
+        return reads
+
+    def expire(self, now_ns: int) -> list[WedgeRead]:
+        """Close what silence closes."""
+        deadline_ns = self.deadline_ns
+        return [] if deadline_ns is None or now_ns < deadline_ns else self._close(by_silence=True)
+
+    @property
+    def _is_swipe(self) -> bool:
+        return self._text.startswith(tuple(_START_SENTINELS))
+
+    def _take(self, character: str, time_ns: int) -> list[WedgeRead]:
+        ends = character in _TERMINATORS
+        if self._spoilt is not None:
+            self._last_ns = time_ns
+            return []
+        if not self._is_swipe and ends:
+            return self._close()
+        reads = self._close() if self._is_swipe and self._begins_another(character) else []
+        self._append("\r" if ends else character, time_ns)
+        return reads
+
+    def _begins_another(self, character: str) -> bool:
+        """After Enter a swipe goes on with a track or not at all; with track 1 it cannot go on twice."""
+        if not self._text.endswith("\r") or character in _TERMINATORS:
+            return False
+        return character not in _ALL_STARTS or (character == "%" and self._text.startswith("%"))
+
+    def _append(self, character: str, time_ns: int) -> None:
+        if self._last_ns is None:
+            self._opened_ns = time_ns
+        self._last_ns = time_ns
+        self._text += character
+        too_slow = time_ns - self._opened_ns > self._settings.read_cap_ms * _MS
+        if too_slow or len(self._text) > self._settings.max_characters:
+            self._spoil(TOO_LONG, time_ns)
+
+    def _spoil(self, why: str, time_ns: int) -> None:
+        """Nothing that comes before the next silence can be trusted."""
+        self._text, self._last_ns = "", time_ns
+        self._spoilt = self._spoilt or why
+
+    def _close(self, *, by_silence: bool = False) -> list[WedgeRead]:
+        text, spoilt, last_ns = self._text.rstrip("\r"), self._spoilt, self._last_ns or 0
+        may_be_rest = self._opened_ns < self._broken_until_ns
+        typed_by_hand = last_ns - self._opened_ns > self._settings.hand_pace_ms * _MS * len(text)
+        self._text, self._spoilt, self._last_ns = "", None, None
+        if spoilt is not None:
+            return [WedgeRead("", spoilt)]
+        if not text:
+            return []
+        if typed_by_hand or (by_silence and len(text) < _SHORTEST_READ):
+            return [WedgeRead("", TYPED_BY_HAND)]
+        if text[0] in _START_SENTINELS and not _is_ended(text):
+            self._broken_until_ns = last_ns + self._settings.broken_ms * _MS
+            return [WedgeRead("", BROKEN_SWIPE)]
+        if may_be_rest and not text.startswith(tuple(_START_SENTINELS)) and (by_silence or _is_ended(text)):
+            return [WedgeRead("", REST_OF_BROKEN_SWIPE)]
+        return [WedgeRead(text)]
+
+
+def _is_ended(swipe: str) -> bool:
+    """One character may stand behind the last end sentinel: the LRC."""
+    _, end, behind = swipe.rpartition("?")
+    return bool(end) and len(behind) <= 1

@@ -1,0 +1,220 @@
+"""Keyboard wedges: which keys belong together, and which never become a card."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posd.cards.keymap import PRESS, RELEASE, REPEAT, Stroke, strokes
+from posd.cards.wedge import (
+    ALT_CODES,
+    BROKEN_SWIPE,
+    LOST_KEYS,
+    REST_OF_BROKEN_SWIPE,
+    TOO_LONG,
+    TYPED_BY_HAND,
+    WedgeAssembler,
+    WedgeRead,
+    WedgeSettings,
+)
+
+MS = 1_000_000
+SWIPE = "%B9876543210^A/B?;9876543210=1?"
+ENTER = 28
+SCANNABLE = st.text(alphabet=[*map(chr, range(0x21, 0x7F))], min_size=4, max_size=40).filter(lambda t: t[0] not in "%;")
+
+
+class Typist:
+    """A device: types into an assembler on a clock of its own."""
+
+    def __init__(self, settings: WedgeSettings | None = None, *, step_ms: float = 1) -> None:
+        self.assembler = WedgeAssembler(settings)
+        self.step_ms = step_ms
+        self.now_ns = 7_000 * MS
+        self.reads: list[WedgeRead] = []
+
+    def press(self, events: Iterable[Stroke]) -> Typist:
+        for code, value in events:
+            self.now_ns += int(self.step_ms * MS)
+            self.reads += self.assembler.feed(code, value, self.now_ns)
+        return self
+
+    def type(self, text: str) -> Typist:
+        return self.press(strokes(text))
+
+    def pause(self, ms: float) -> Typist:
+        self.now_ns += int(ms * MS)
+        self.reads += self.assembler.expire(self.now_ns)
+        return self
+
+    def lose(self) -> Typist:
+        self.reads += self.assembler.lost(self.now_ns)
+        return self
+
+    @property
+    def texts(self) -> list[str]:
+        assert all(read.flaw is None for read in self.reads), self.reads
+        return [read.text for read in self.reads]
+
+    @property
+    def flaws(self) -> list[str | None]:
+        assert all(read.text == "" for read in self.reads)
+        return [read.flaw for read in self.reads]
+
+
+@pytest.mark.parametrize("terminator", [(28,), (96,), (15,)])
+def test_a_scan_closes_at_once_on_its_terminator(terminator: tuple[int]) -> None:
+    typist = Typist().type("4006381333931").press([(terminator[0], PRESS)])
+    assert typist.texts == ["4006381333931"]
+    assert typist.assembler.deadline_ns is None
+
+
+def test_a_scan_without_terminator_closes_when_the_keys_fall_silent() -> None:
+    typist = Typist().type("MEMBER-1")
+    deadline_ns = typist.assembler.deadline_ns
+    assert deadline_ns is not None
+    assert typist.assembler.expire(deadline_ns - 1) == []
+    assert typist.assembler.expire(deadline_ns) == [WedgeRead("MEMBER-1")]
+    assert typist.assembler.deadline_ns is None
+
+
+def test_silence_is_seen_even_when_the_next_key_comes_before_anybody_looked() -> None:
+    typist = Typist().type("MEMBER-1")
+    typist.now_ns += 500 * MS
+    assert typist.type("MEMBER-2\r").texts == ["MEMBER-1", "MEMBER-2"]
+
+
+@given(st.lists(SCANNABLE, min_size=1, max_size=8), st.sampled_from([0.0, 0.5, 8.0]))
+def test_a_burst_of_scans_never_mixes(scans: list[str], step_ms: float) -> None:
+    assert Typist(step_ms=step_ms).type("".join(scan + "\r" for scan in scans)).texts == scans
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        SWIPE,
+        SWIPE + "\r",
+        SWIPE.replace("?;", "?\r;") + "\r",
+        SWIPE.replace("?;", "?\r\r;") + "\r\r",
+        SWIPE.replace("?;", "?\t;") + "\t",
+    ],
+)
+def test_several_enters_inside_one_swipe_are_one_read(typed: str) -> None:
+    typist = Typist().type(typed)
+    assert typist.reads == [], "a swipe does not close on Enter"
+    typist.pause(150)
+    assert [text.replace("\r", "") for text in typist.texts] == [SWIPE]
+
+
+def test_a_pause_between_tracks_may_be_longer_than_one_inside_a_track() -> None:
+    typist = Typist().type("%B9876543210^A/B?\r").pause(140).type(";9876543210=1?\r").pause(150)
+    assert typist.texts == ["%B9876543210^A/B?\r;9876543210=1?"]
+
+
+def test_the_rest_of_a_swipe_that_paused_inside_a_track_is_not_a_number() -> None:
+    typist = Typist().type("%B98765").pause(140).type("43210?;9876543210?\r").pause(150)
+    assert typist.flaws == [BROKEN_SWIPE, REST_OF_BROKEN_SWIPE]
+    assert typist.type("4006381333931\r").reads[2:] == [WedgeRead("4006381333931")]
+    assert Typist().type("%B98765").pause(140).type(SWIPE).pause(150).reads[1:] == [WedgeRead(SWIPE)]
+
+
+def test_what_follows_the_enter_of_a_swipe_is_the_next_read() -> None:
+    typist = Typist().type(SWIPE + "\r4006381333931\r" + SWIPE + "\r" + SWIPE + "\r").pause(150)
+    assert typist.texts == [SWIPE, "4006381333931", SWIPE, SWIPE]
+
+
+@pytest.mark.parametrize("half", ["%B98765432", ";98765", "%B9876543210^A/B?;98765", ";9876543210?12", "%B98\r"])
+def test_a_half_swipe_is_a_flaw_and_never_a_shorter_number(half: str) -> None:
+    assert Typist().type(half).pause(200).flaws == [BROKEN_SWIPE]
+
+
+def test_an_lrc_may_stand_behind_the_end_sentinel() -> None:
+    assert Typist().type(";23?5").pause(150).texts == [";23?5"]
+
+
+@pytest.mark.parametrize("pace_ms", [30, 45, 60, 110])
+def test_a_person_at_the_keys_never_makes_a_swipe(pace_ms: float) -> None:
+    """Two to four events per character, so 60 to 440 ms per character: slower than any reader."""
+    typist = Typist(step_ms=pace_ms).type("%B9876543210^A?;9876543210?").pause(1000)
+    assert set(typist.flaws) <= {TYPED_BY_HAND, BROKEN_SWIPE, REST_OF_BROKEN_SWIPE}
+    assert Typist(step_ms=10).type("%B9876543210^A?;9876543210?").pause(1000).texts, "a slow reader still may"
+
+
+@pytest.mark.parametrize("typed", ["%", "%5", ";", "12"])
+def test_a_few_stray_keys_are_noise(typed: str) -> None:
+    assert Typist().type(typed).pause(200).flaws == [TYPED_BY_HAND]
+
+
+def test_enter_alone_is_nothing() -> None:
+    assert Typist().type("\r\r\t").pause(500).reads == []
+
+
+def test_key_repeat_is_ignored() -> None:
+    events = [
+        (code, REPEAT if n % 2 and value == RELEASE else value) for n, (code, value) in enumerate(strokes("7777"))
+    ]
+    assert Typist().press([*events, (3, PRESS), (3, REPEAT), (3, REPEAT), (3, RELEASE), *strokes("\r")]).texts == [
+        "77772"
+    ]
+
+
+@pytest.mark.parametrize("before", ["", "40063", "%B98765432", SWIPE])
+def test_dropped_events_spoil_everything_before_the_next_silence(before: str) -> None:
+    typist = Typist().type(before).lose().type("81333931\r").type("4006381333931\r").pause(100)
+    assert typist.flaws == [LOST_KEYS]
+    assert typist.type("4006381333931\r").reads[1:] == [WedgeRead("4006381333931")]
+
+
+def test_dropped_events_leave_what_had_closed_and_forget_held_keys() -> None:
+    typist = Typist().type("1234\r").press([(42, PRESS)]).lose().pause(100).type("abcd\r")
+    assert typist.reads == [WedgeRead("1234"), WedgeRead("", LOST_KEYS), WedgeRead("abcd")]
+
+
+def test_alt_codes_are_a_configuration_flaw_once_per_read() -> None:
+    digits = {0: 82, 1: 79, 2: 80, 3: 81, 4: 75, 5: 76, 6: 77, 7: 71, 8: 72, 9: 73}
+    events: list[Stroke] = [(69, PRESS), (69, RELEASE)]
+    for character in "4878":
+        events.append((56, PRESS))
+        for digit in f"{ord(character):03}":
+            events += [(digits[int(digit)], PRESS), (digits[int(digit)], RELEASE)]
+        events.append((56, RELEASE))
+    typist = Typist().press([*events, (ENTER, PRESS)]).pause(100)
+    assert typist.flaws == [ALT_CODES]
+    assert Typist().press([*events[:2], *strokes("4878\r")]).texts == ["4878"], "control: the same digits without Alt"
+
+
+def test_limits_of_length_and_time_end_in_one_flaw() -> None:
+    assert Typist().type("7" * 301 + "\r").pause(100).flaws == [TOO_LONG]
+    assert Typist().type("7" * 300 + "\r").texts == ["7" * 300]
+    assert Typist(WedgeSettings(read_cap_ms=500), step_ms=5).type("7" * 100 + "\r").pause(100).flaws == [TOO_LONG]
+    assert Typist(step_ms=8).type("7" * 300 + "\r").texts == ["7" * 300], "a low-speed reader at its slowest"
+
+
+def test_two_devices_never_mix() -> None:
+    one, two = Typist(), Typist()
+    for left, right in zip(strokes("1111111111\r"), strokes("2222222222\r"), strict=True):
+        one.press([left])
+        two.press([right])
+    assert (one.texts, two.texts) == (["1111111111"], ["2222222222"])
+
+
+def test_any_keys_at_all_leave_the_assembler_ready_for_the_next_scan() -> None:
+    rng = random.Random(11)
+    for _ in range(300):
+        typist = Typist()
+        typist.press((rng.randrange(1, 130), rng.randrange(3)) for _ in range(rng.randrange(1, 80)))
+        typist.press((code, RELEASE) for code in range(1, 130)).pause(1000)
+        typist.reads.clear()
+        if typist.assembler.feed(58, PRESS, typist.now_ns) or typist.type("7777").pause(200).texts != ["7777"]:
+            pytest.fail("an earlier read leaked into this one")
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ValueError, match="layout 'xx' is not known"):
+        WedgeSettings(layout="xx")
+    with pytest.raises(ValueError, match="above zero"):
+        WedgeSettings(key_gap_ms=0)
