@@ -1,0 +1,31 @@
+"""The club as an ASGI application: routes for tills, pages for the owner, and a gate before both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from posd.club import till_routes
+from posd.club.problems import Problem, on_http_error, on_problem, on_wire_error
+from posd.club.service import Service
+from posd.sync.wire import WireError
+
+
+async def health(_request: Request) -> Response:
+    """Constant, so that it tells nobody anything but that the club runs."""
+    return JSONResponse({"status": "ok"})
+
+
+def club_app(service: Service, names: Sequence[str] = ()) -> Starlette:
+    """``names``: host names by which owners reach the page, beside addresses and localhost."""
+    app = Starlette(
+        routes=[Route("/health", health), *till_routes.ROUTES],
+        exception_handlers={Problem: on_problem, WireError: on_wire_error, HTTPException: on_http_error},
+    )
+    app.state.service = service
+    return app
