@@ -67,6 +67,8 @@ class Draft:
         for leg in self.legs:
             if type(leg.amount) is not int or leg.amount == 0:
                 raise ValueError(f"leg on {leg.account} must be a non-zero integer")
+            if not (leg.account.isprintable() and leg.unit.isprintable()):
+                raise ValueError("names of accounts and units are printable text")
         for unit, total in unit_totals(self.legs).items():
             if total:
                 raise ValueError(f"legs of {self.kind.value} do not sum to zero in {unit}: {total}")
@@ -105,7 +107,10 @@ def unit_totals(legs: Sequence[Leg]) -> dict[str, int]:
 
 
 def encode_payload(draft: Draft) -> bytes:
-    """The one and only serialisation of a draft: UTF-8 JSON, keys sorted, no spaces, no floats."""
+    """The one and only serialisation of a draft: UTF-8 JSON, keys sorted, no spaces, no floats.
+
+    Raises ValueError or TypeError for a body that is not integers and text.
+    """
     document = {
         "v": PAYLOAD_VERSION,
         "id": draft.entry_id.hex(),
@@ -116,7 +121,9 @@ def encode_payload(draft: Draft) -> bytes:
         "legs": [[leg.account, leg.unit, leg.amount] for leg in draft.legs],
         "body": draft.body,
     }
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    json.loads(text, parse_float=_refuse_float)  # what could never be read again must not be hashed
+    return text.encode()
 
 
 def parse_payload(payload: bytes) -> Draft:
@@ -160,7 +167,11 @@ def chain_hash(till: str, epoch: int, seq: int, entry_id: bytes, prev: bytes, pa
 
 def chained(draft: Draft, head: Head, till: str) -> Entry:
     """The entry that follows ``head``."""
-    payload = encode_payload(draft)
+    return placed(draft.entry_id, encode_payload(draft), head, till)
+
+
+def placed(entry_id: bytes, payload: bytes, head: Head, till: str) -> Entry:
+    """The entry of a draft that is encoded already."""
     seq = head.seq + 1
-    digest = chain_hash(till, head.epoch, seq, draft.entry_id, head.hash, payload)
-    return Entry(seq, head.epoch, draft.entry_id, payload, head.hash, digest)
+    digest = chain_hash(till, head.epoch, seq, entry_id, head.hash, payload)
+    return Entry(seq, head.epoch, entry_id, payload, head.hash, digest)
