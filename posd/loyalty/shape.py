@@ -77,7 +77,7 @@ class Word:
     PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
-        if not isinstance(value, str) or not re.match(self.PATTERN, value):
+        if not isinstance(value, str) or not re.fullmatch(self.PATTERN, value):
             problems.append(Problem(path, f"must be a short name such as 'base' (a-z, 0-9, - and _), not {value!r}"))
         return value
 
@@ -120,7 +120,7 @@ class Names:
             problems.append(Problem(path, 'must give a name per language, as in { en = "Club", fa = "باشگاه" }'))
             return value
         for language, name in value.items():
-            if not re.match(self.LANGUAGE, language):
+            if not re.fullmatch(self.LANGUAGE, str(language)):
                 problems.append(Problem((*path, language), "is not a language code such as 'fa'"))
             elif not isinstance(name, str) or not name.strip():
                 problems.append(Problem((*path, language), f"must be a name, not {name!r}"))
@@ -231,7 +231,7 @@ def read_table(table: type[T], document: Any, path: Path, problems: list[Problem
         return None
     before = len(problems)
     keys = keys_of(table)
-    problems += [Problem((*path, key), f"unknown key{nearest(key, keys)}") for key in document if key not in keys]
+    problems += [Problem((*path, key), f"unknown key{nearest(str(key), keys)}") for key in document if key not in keys]
     problems += [Problem((*path, key), "is missing") for key in required_keys(table) if key not in document]
     values = {key: keys[key].read(document[key], (*path, key), problems) for key in keys if key in document}
     if len(problems) > before:
