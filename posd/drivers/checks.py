@@ -15,13 +15,13 @@ PATIENCE_S = 10
 """How long an interactive check waits for a card."""
 
 
-def node_checks(address: str) -> list[Health]:
+def node_checks(address: str, *, writable: bool = True) -> list[Health]:
     """INTERNAL: the node is there and may be opened; nothing is opened."""
     node = Path(address)
     if not node.exists():
         return [Health(False, "present", f"{address} is not there", "plug the reader in; `posd readers` lists what is")]
     checks = [Health(True, "present", address)]
-    if os.access(node, os.R_OK | os.W_OK):
+    if os.access(node, os.R_OK | (os.W_OK if writable else 0)):
         return [*checks, Health(True, "permitted", f"{address} may be opened")]
     return [*checks, Health(False, "permitted", f"no permission for {address}", UDEV_FIX)]
 

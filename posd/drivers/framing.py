@@ -10,10 +10,16 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from posd.cards.reads import RejectReason
+from posd.cards.reads import RejectReason, flaw
 
 LONGEST_READ = 4096
 """Bytes; a QR code holds at most 2953 (ISO/IEC 18004, version 40-L)."""
+
+NO_SUFFIX = flaw(
+    RejectReason.PARTIAL, "the line fell silent without suffix; a reader that sends none needs suffix = none"
+)
+TOO_LONG = flaw(RejectReason.UNREADABLE, f"more than {LONGEST_READ} bytes without suffix; check suffix and baud rate")
+STRAY_BYTES = flaw(RejectReason.NOISE, "bytes without a character")
 
 _STX, _ETX = b"\x02", b"\x03"
 
@@ -73,7 +79,7 @@ class Framer:
         data, self._buffer, self.deadline_ns = self._buffer, b"", None
         if self._end is None:
             return self._close(data)
-        return self._close(data, flaw=RejectReason.PARTIAL)
+        return self._close(data, spoilt=NO_SUFFIX)
 
     def _split(self) -> list[Frame]:
         if self._end is None:
@@ -81,13 +87,13 @@ class Framer:
         *whole, self._buffer = self._end.split(self._buffer)
         return [frame for data in whole for frame in self._close(data)]
 
-    def _close(self, data: bytes, flaw: str | None = None) -> list[Frame]:
+    def _close(self, data: bytes, spoilt: str | None = None) -> list[Frame]:
         overrun, self._overrun = self._overrun, False
         if overrun:
-            return [Frame(flaw=RejectReason.UNREADABLE)]
+            return [Frame(flaw=TOO_LONG)]
         bare = data.rpartition(_STX)[2].rstrip(_ETX).strip(b"\r\n")
         if not bare:
             return []
         if not any(0x20 <= byte != 0x7F for byte in bare):
-            return [Frame(flaw=RejectReason.NOISE)]
-        return [Frame(flaw=flaw)] if flaw else [Frame(bare)]
+            return [Frame(flaw=STRAY_BYTES)]
+        return [Frame(flaw=spoilt)] if spoilt else [Frame(bare)]

@@ -14,7 +14,7 @@ UDEV_FIX = "install udev/70-posd.rules, then: sudo udevadm control --reload && s
 
 
 def from_os(error: OSError | termios.error, address: str) -> DeviceError:
-    """`DeviceBusy`, `DeviceDenied`, else `DeviceLost`: whatever else a failing device answers, it has to be opened anew.
+    """`DeviceBusy`, `DeviceDenied`, else `DeviceLost`: whatever a failing device answers, it has to be opened anew.
 
     Messages read "what is wrong; what to do". pyserial raises termios.error, which is no OSError, from the same calls.
     """

@@ -23,7 +23,7 @@ from pathlib import Path
 import serial
 from serial.tools import list_ports
 
-from posd.cards.reads import RejectReason
+from posd.cards.reads import RejectReason, flaw
 from posd.clock import Clock
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
@@ -36,6 +36,8 @@ from posd.machine import SystemClock
 
 LARGEST_GULP = 4096
 """Bytes taken from the kernel at once: all that its line discipline holds."""
+
+WRONG_CHARACTERS = flaw(RejectReason.UNREADABLE, "no text in the set encoding; check baud, parity and encoding")
 
 _PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
@@ -103,13 +105,13 @@ class SerialLine:
         self._reads += [self._raw_read(frame) for frame in frames]
 
     def _raw_read(self, frame: Frame) -> RawRead:
-        payload, flaw = b"", frame.flaw
-        if flaw is None:
+        payload, spoilt = b"", frame.flaw
+        if spoilt is None:
             try:
                 payload = _lines_as_cr(frame.data.decode(self._config.encoding)).encode()
             except UnicodeDecodeError:
-                flaw = RejectReason.UNREADABLE
-        return RawRead(self._device, self._config.device_class, payload, self._clock.now(), flaw)
+                spoilt = WRONG_CHARACTERS
+        return RawRead(self._device, self._config.device_class, payload, self._clock.now(), spoilt)
 
 
 def _lines_as_cr(text: str) -> str:

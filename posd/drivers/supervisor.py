@@ -61,7 +61,7 @@ class Supervisor:
             reader.start()
 
     def stop(self, timeout_s: float = 2.0) -> list[str]:
-        """Stop everything. The ids of readers whose driver did not let go within ``timeout_s``: none, if all is well."""
+        """Stop everything. Returns ids of readers whose driver did not let go within ``timeout_s``."""
         self._stopping.set()
         for reader in self._readers.values():
             reader.stop_soon()

@@ -18,7 +18,7 @@ class Waker:
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def wait(self, fds: Sequence[int], timeout_ns: int | None = None) -> list[int]:
-        """Those of ``fds`` that are readable or gone; none when ``timeout_ns`` is over first. Raises `ReadCancelled`."""
+        """Those of ``fds`` that are readable or gone; none when ``timeout_ns`` is over. Raises `ReadCancelled`."""
         poll = select.poll()
         for fd in (self._fd, *fds):
             poll.register(fd, select.POLLIN)

@@ -1,0 +1,276 @@
+"""Keyboard wedges: real python-evdev and pyudev on fake input devices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import evdev
+import pytest
+
+from posd.cards.layouts import LAYOUTS
+from posd.drivers.base import Driver, HealthLevel, ReaderConfig
+from posd.drivers.checks import checks_by_opening
+from posd.drivers.discovery import discover
+from posd.drivers.hid_keyboard import DEAF_NS, SPEC, HidKeyboard, HidKeyboardConfig
+from posd.errors import DeviceBusy, DeviceLost
+from posd.events import DeviceClass
+from posd.machine import SystemClock
+from tests.contract_driver import DriverContract, Rig, Session, eventually, open_files
+from tests.fakes.input_devices import EV_KEY, EV_SYN, SYN_REPORT, Group, InputBench, Wedge, groups, link, node, overflow
+
+SWIPE = "%B6331940000012345^A/B^2512?\r;6331940000012345=2512?\r"
+SCANNER, STRIPE, CASHIER, BUTTON, SECOND_NODE = 7, 8, 9, 10, 11
+
+
+@pytest.fixture
+def bench() -> Iterator[InputBench]:
+    wedges = (
+        Wedge(SCANNER),
+        Wedge(STRIPE, name="ACME Stripe Reader", serial="M77"),
+        Wedge(CASHIER, name="Keyboard of the cashier"),
+        Wedge(BUTTON, name="Power Button", keys=[116]),
+        Wedge(SECOND_NODE, name="ACME Barcode Scanner", phys="usb-0000:00:14.0-8/input1"),
+    )
+    with InputBench(*wedges) as bench:
+        yield bench
+
+
+class WedgeRig(Rig):
+    """Groups of events are the pieces: the kernel hands over nothing smaller."""
+
+    def __init__(self, bench: InputBench, number: int, reads: Sequence[bytes], typed: Sequence[str], **options: object):
+        self.bench, self.number, self.reads, self.typed = bench, number, reads, typed
+        self.config = HidKeyboardConfig(address=link(number), **options)  # type: ignore[arg-type]  # as in a TOML table
+        bench.plug(number)
+
+    def open(self) -> Driver:
+        self.opened_ns = time.monotonic_ns()
+        return HidKeyboard("desk", self.config, SystemClock())
+
+    def ready(self) -> None:
+        eventually(lambda: time.monotonic_ns() > self.opened_ns + 2 * DEAF_NS, "the deaf time")
+
+    def pieces(self, n: int) -> Sequence[Group]:
+        return groups(self.typed[n], self.config.layout)
+
+    def send(self, pieces: Sequence[Group]) -> None:
+        self.bench.emit(self.number, pieces, gap_us=50)
+
+    def settle(self) -> None:
+        self.bench.settle(self.number)
+
+    def noise(self) -> None:
+        """A stray key, a lamp, then silence."""
+        self.bench.emit(self.number, [*groups("a"), [(17, 1, 1), (EV_SYN, SYN_REPORT, 0)]])
+        self.settle()
+        quiet_ns = time.monotonic_ns() + 150_000_000
+        eventually(lambda: time.monotonic_ns() > quiet_ns, "silence")
+
+    def lose(self) -> None:
+        self.bench.unplug(self.number)
+
+    def restore(self) -> None:
+        self.bench.plug(self.number)
+
+
+class TestScanner(DriverContract):
+    @pytest.fixture
+    def rig(self, bench: InputBench) -> Rig:
+        reads = (b"4006381333931", b"]C1018012345678901\x1d10AB", b"*6331940000012345*")
+        return WedgeRig(bench, SCANNER, reads, [read.decode() + "\r" for read in reads])
+
+
+class TestStripeReader(DriverContract):
+    @pytest.fixture
+    def rig(self, bench: InputBench) -> Rig:
+        rig = WedgeRig(bench, STRIPE, [SWIPE.rstrip("\r").encode()], [SWIPE], device_class=DeviceClass.MSR)
+        rig.splits = 12  # each waits for the silence that ends a swipe
+        return rig
+
+
+@pytest.fixture
+def scanner(bench: InputBench) -> WedgeRig:
+    return WedgeRig(bench, SCANNER, [b"4006381333931"], ["4006381333931\r"])
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_a_reader_is_read_in_its_own_layout(bench: InputBench, layout: str) -> None:
+    text = "4006381333931"
+    rig = WedgeRig(bench, SCANNER, [text.encode()], [text + "\r"], layout=layout)
+    with Session(rig) as session:
+        rig.send(rig.pieces(0))
+        assert session.next().payload.decode() == text
+
+
+def test_a_swipe_of_two_lines_is_one_read(bench: InputBench) -> None:
+    rig = WedgeRig(bench, STRIPE, [SWIPE.encode()], [SWIPE], device_class=DeviceClass.MSR)
+    with Session(rig) as session:
+        bench.type(STRIPE, SWIPE, pace_s=0.0005)  # really sent key by key
+        read = session.next()
+        assert (read.device_class, read.payload.decode()) == (DeviceClass.MSR, SWIPE.rstrip("\r"))
+
+
+def test_a_swipe_that_breaks_off_is_a_flaw_and_never_a_shorter_number(bench: InputBench) -> None:
+    rig = WedgeRig(bench, STRIPE, [SWIPE.encode()], [SWIPE], device_class=DeviceClass.MSR)
+    with Session(rig) as session:
+        bench.type(STRIPE, SWIPE[:14])
+        read = session.next()
+        assert read.payload == b""
+        assert (read.flaw or "").startswith("partial")
+        bench.type(STRIPE, SWIPE)
+        assert session.next().payload.decode() == SWIPE.rstrip("\r")
+
+
+def test_two_scanners_at_once_do_not_mix(bench: InputBench) -> None:
+    left = WedgeRig(bench, SCANNER, [b"x"], ["x"])
+    right = WedgeRig(bench, STRIPE, [b"x"], ["x"])
+    with Session(left) as one, Session(right) as other:
+        for n in range(20):
+            for ours, theirs in zip(groups(f"1{n:012}\r"), groups(f"2{n:012}\r"), strict=True):
+                bench.emit(SCANNER, [ours])
+                bench.emit(STRIPE, [theirs])
+        assert [one.next().payload for _ in range(20)] == [f"1{n:012}".encode() for n in range(20)]
+        assert [other.next().payload for _ in range(20)] == [f"2{n:012}".encode() for n in range(20)]
+
+
+def test_a_burst_far_over_what_one_read_of_the_node_returns(bench: InputBench, scanner: WedgeRig) -> None:
+    """The kernel hands over at most 64 events at a time."""
+    with Session(scanner) as session:
+        bench.type(SCANNER, "".join(f"{n:013}\r" for n in range(300)), gap_us=5)
+        assert [session.next().payload for _ in range(300)] == [f"{n:013}".encode() for n in range(300)]
+
+
+def test_what_the_kernel_dropped_spoils_its_read_and_no_other(bench: InputBench, scanner: WedgeRig) -> None:
+    typed = groups("4006381333931\r")
+    with Session(scanner) as session:
+        remnant = [(EV_KEY, 5, 0), (EV_KEY, 6, 1)]
+        bench.emit(SCANNER, [*typed[:9], overflow()[:1], remnant, overflow()[1:], *typed[12:]], gap_us=50)
+        read = session.next()
+        assert read.payload == b""
+        assert "SYN_DROPPED" in (read.flaw or "")
+        bench.emit(SCANNER, typed)
+        assert session.next().payload == b"4006381333931"
+
+
+def test_held_keys_and_both_shifts(bench: InputBench, scanner: WedgeRig) -> None:
+    def group(code: int, value: int) -> Group:
+        return [(EV_KEY, code, value), (EV_SYN, SYN_REPORT, 0)]
+
+    left, right, a, enter = 42, 54, 30, 28
+    keys = [
+        (left, 1),
+        (right, 1),
+        (a, 1),
+        (a, 2),
+        (a, 2),
+        (a, 0),
+        (left, 0),
+        (a, 1),
+        (a, 0),
+        (right, 0),
+        (a, 1),
+        (a, 0),
+    ]
+    with Session(scanner) as session:
+        bench.emit(SCANNER, [group(*key) for key in [*keys, (a, 1), (a, 0), (enter, 1), (enter, 0)]], gap_us=50)
+        assert session.next().payload == b"AAaa"
+
+
+def test_what_was_typed_before_the_reader_was_opened_is_ignored(bench: InputBench, scanner: WedgeRig) -> None:
+    bench.type(SCANNER, "1111111111\r")
+    with Session(scanner) as session:
+        bench.type(SCANNER, "4006381333931\r")
+        assert session.next().payload == b"4006381333931"
+
+
+def test_an_assigned_reader_is_grabbed_and_the_cashiers_keyboard_is_not(bench: InputBench, scanner: WedgeRig) -> None:
+    bench.plug(CASHIER)
+    with Session(scanner):
+        assert bench.grabbed(SCANNER)
+        assert not bench.grabbed(CASHIER)
+    eventually(lambda: not bench.grabbed(SCANNER), "giving the reader back")
+
+
+def test_a_reader_that_another_program_holds_is_busy(bench: InputBench, scanner: WedgeRig) -> None:
+    holder = evdev.InputDevice(node(SCANNER))
+    holder.grab()
+    files = open_files()
+    with pytest.raises(DeviceBusy, match="fuser"):
+        scanner.open()
+    assert open_files() == files
+    (held,) = [check for check in SPEC.check_health("desk", scanner.config, HealthLevel.EXTERNAL) if not check.ok]
+    assert "fuser" in held.fix
+    holder.close()
+    Session(scanner).__exit__()  # free again: the control
+
+
+def test_a_reader_that_is_not_there(bench: InputBench, scanner: WedgeRig) -> None:
+    bench.unplug(SCANNER)
+    assert not SPEC.present(scanner.config)
+    with pytest.raises(DeviceLost, match="plug"):
+        scanner.open()
+    (check,) = SPEC.check_health("desk", scanner.config, HealthLevel.INTERNAL)
+    assert not check.ok
+    bench.plug(SCANNER)
+    assert SPEC.present(scanner.config)
+
+
+def test_nodes_of_one_reader_are_read_together_when_asked(bench: InputBench, scanner: WedgeRig) -> None:
+    assert scanner.config.addresses() == [link(SCANNER)]
+    bench.plug(SECOND_NODE)  # at the port of SCANNER
+    bench.plug(CASHIER)
+    whole = HidKeyboardConfig(address=link(SCANNER), whole_device=True)
+    assert whole.addresses() == [link(SCANNER), node(SECOND_NODE)]
+    scanner.config = whole
+    with Session(scanner) as session:
+        assert bench.grabbed(SECOND_NODE)
+        assert not bench.grabbed(CASHIER)
+        bench.type(SECOND_NODE, "12345678\r")
+        assert session.next().payload == b"12345678"
+        bench.unplug(SECOND_NODE)
+        with pytest.raises(DeviceLost):
+            session.next()
+    scanner.config = HidKeyboardConfig(address=link(SCANNER), also=(link(CASHIER),))
+    with Session(scanner):
+        assert bench.grabbed(CASHIER)
+
+
+def test_everything_that_could_be_a_reader_is_listed_and_nothing_is_grabbed(bench: InputBench) -> None:
+    for number in (SCANNER, STRIPE, CASHIER, BUTTON):
+        bench.plug(number)
+    assigned = ReaderConfig("desk", "hid_keyboard", "Desk", None, {"address": node(SCANNER)})
+    found = [item for item in discover([assigned]).found if item.candidate.driver == "hid_keyboard"]
+    assert {item.candidate.address: item.reader_id for item in found} == {
+        link(SCANNER): "desk",
+        link(STRIPE): None,
+        link(CASHIER): None,
+    }
+    assert "usb-0000:00:14.0-9/input0#M77" in [item.candidate.identity for item in found]
+    assert not any(bench.grabbed(number) for number in (SCANNER, STRIPE, CASHIER))
+
+
+def test_an_interactive_check_wants_a_card(bench: InputBench, scanner: WedgeRig) -> None:
+    def open_and_scan() -> Driver:
+        driver = scanner.open()
+        scanner.ready()
+        bench.type(SCANNER, "4006381333931\r")
+        return driver
+
+    checks = checks_by_opening(HealthLevel.INTERACTIVE, [], open_and_scan)
+    assert [(check.name, check.ok) for check in checks] == [("answers", True), ("reads", True)]
+    checks = checks_by_opening(HealthLevel.INTERACTIVE, [], scanner.open, patience_s=0.1)
+    assert [(check.name, check.ok) for check in checks] == [("answers", True), ("reads", False)]
+
+
+def test_losing_and_finding_it_two_hundred_times_leaves_nothing_open(bench: InputBench, scanner: WedgeRig) -> None:
+    typed = scanner.pieces(0)
+    files = open_files()
+    scanner.ready = lambda: None  # type: ignore[method-assign]  # deaf or not, it must notice
+    for n in range(200):
+        with Session(scanner) as session:
+            bench.emit(SCANNER, typed[: n % len(typed)], gap_us=10)
+            bench.unplug(SCANNER)
+            session.good_until_lost()
+        bench.plug(SCANNER)
+    eventually(lambda: open_files() <= files, "closing every file")
