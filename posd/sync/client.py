@@ -25,12 +25,12 @@ from urllib3.exceptions import TimeoutError as TookTooLong
 from posd.ledger.members import DeltaPage
 from posd.sync.line import Line, LineAdapter
 from posd.sync.outcomes import Answer, Failure
-from posd.sync.wire import PushReply, PushRequest, TillGrant, TillRequest, WireError, delta_from_json
+from posd.sync.wire import PushReply, PushRequest, TillGrant, TillRequest, TillStatus, WireError, delta_from_json
 
 T = TypeVar("T")
 
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""Many times the largest page of changes; what is larger is not an answer."""
+MAX_ANSWER_BYTES = 3 * 1024 * 1024
+"""Many times the largest page of changes, and less than a till takes over its socket; what is larger is no answer."""
 _CHUNK = 64 * 1024
 _GZIP_FROM_BYTES = 1024
 
@@ -43,6 +43,9 @@ class Timeouts:
     connect_s: float = 5.0
     read_s: float = 10.0
     deadline_s: float = 30.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class ClubClient:
     """One lane to the club. Calls are made by one thread; `close` may come from any thread and ends a blocked call
     at once, and every later one."""
 
-    def __init__(self, address: ClubAddress, timeouts: Timeouts = Timeouts(), line: Line | None = None) -> None:
+    def __init__(self, address: ClubAddress, timeouts: Timeouts = DEFAULT_TIMEOUTS, line: Line | None = None) -> None:
         self._address = address
         self._timeouts = timeouts
         self._line = line or Line()
@@ -96,9 +99,9 @@ class ClubClient:
         query = f"wait={wait_s}" if cursor is None else f"cursor={quote(cursor, safe='')}&wait={wait_s}"
         return self._exchange("GET", f"{self._till('deltas')}?{query}", delta_from_json, wait_s=wait_s)
 
-    def status(self, document: Mapping[str, Any]) -> Exchange[None]:
+    def status(self, status: TillStatus) -> Exchange[None]:
         """Tell the club how this till is; 204."""
-        return self._exchange("POST", self._till("status"), _nothing, document=document)
+        return self._exchange("POST", self._till("status"), _nothing, document=status.as_json())
 
     def close(self) -> None:
         """End what blocks, from any thread; the session's sockets go with it."""

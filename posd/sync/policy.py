@@ -149,7 +149,7 @@ def http_date(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What is remembered of failed attempts across a restart; one row per lane (``push``, ``pull``).
+    """What is remembered of failed attempts across a restart.
 
     ``not_before``: when the next attempt is due, by the monotonic clock of its boot.
     """
