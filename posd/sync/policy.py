@@ -45,20 +45,25 @@ _FAILURES = {
 def classify(answer: Answer) -> Outcome:
     """The one table of DESIGN §8. Total: every answer has an outcome, and only an echo is a delivery.
 
-    A page for people (HTML) is never the club's word, whatever its status: filters and hotel logins answer 200, 302,
-    403 and 511 alike. Unknown statuses pause, because neither hammering nor giving up would be right.
+    A page for people (HTML) never refuses in the club's name: filters and hotel logins answer 200, 302, 403 and 511
+    alike. Unknown statuses pause, because neither hammering nor giving up would be right.
     """
     if answer.failure is not None:
         return Retry(_FAILURES[answer.failure])
     status = answer.status
     if 200 <= status < 300 and answer.echoed and not answer.html:
         return Delivered()
-    if status < 400 or answer.html or status in {407, 511}:
+    if status < 400 or status in {407, 511}:
         # 1xx, 3xx and a 2xx that proves nothing; 407 and 511 are spoken by what stands in between.
         return Retry(Reason.NOT_THE_CLUB, retry_after_s(answer))
     if status in {408, 425, 429} or status >= 500:
         busy = status in {408, 425, 429, 503}
         return Retry(Reason.CLUB_BUSY if busy else Reason.CLUB_FAULT, retry_after_s(answer))
+    if status == 413:
+        # Reverse proxies say it with a page of their own; it is no less true.
+        return Shrink()
+    if answer.html:
+        return Retry(Reason.NOT_THE_CLUB)
     match status:
         case 409:
             return Halt(Reason.FORK)
@@ -66,8 +71,6 @@ def classify(answer: Answer) -> Outcome:
             return Halt(Reason.NOT_UNDERSTOOD)
         case 410:
             return StartOver()
-        case 413:
-            return Shrink()
         case _:
             return Pause(Reason.NOT_ACCEPTED)
 
