@@ -27,7 +27,7 @@ help:
 	@echo 'make images  take the screenshots of docs/images anew'
 
 run: $(VENV)/run.stamp
-	@exec $(BIN)/posd run --standalone --state-dir $(STATE) $(ARGS)
+	@mkdir -p $(STATE) && exec $(BIN)/posd --state-dir $(STATE) run --standalone $(ARGS)
 
 test: $(VENV)/test.stamp lint
 	@umockdev-wrapper $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

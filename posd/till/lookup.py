@@ -27,7 +27,7 @@ class Lookup:
     """``reader`` gives the calling thread's ledger connection; ``seal`` makes a document readable by the club only."""
 
     def __init__(
-        self, reader: Callable[[], LedgerReader], club_key: bytes, country: str, seal: Callable[[bytes], str]
+        self, reader: Callable[[], LedgerReader], club_key: bytes, country: str, seal: Callable[[str], str]
     ) -> None:
         self._reader = reader
         self._club_key = club_key
@@ -51,7 +51,7 @@ class Lookup:
         return card_key(self._club_key, phone_identity(e164))
 
     def seal(self, document: Mapping[str, Any]) -> str:
-        return self._seal(json.dumps(document, ensure_ascii=False, sort_keys=True).encode())
+        return self._seal(json.dumps(document, ensure_ascii=False, sort_keys=True))
 
     def sale(self, sale_id: str) -> SaleRecord | None:
         """A sale by the hex of its id, with what came back of it; None for anything else."""

@@ -138,6 +138,7 @@ class TillLoop:
         self._version = 0
         self._view: Mapping[str, Any] = {}
         self.counters = Counters()
+        self.on_devices: Callable[[], None] = lambda: None
         self._devices: dict[str, DeviceStatus] = {status.device: status for status in facts.readers}
 
     # Thread-safe: may be called from anywhere.
@@ -264,6 +265,7 @@ class TillLoop:
         self.facts = replace(self.facts, readers=tuple(self._devices.values()))
         self._publish("reader.status", {"reader": status.device, "state": status.state.value, "detail": status.detail})
         self._happen(WorldChanged())
+        self.on_devices()
 
     def _club_told(self, news: ClubTold) -> None:
         if news.programs is not None:

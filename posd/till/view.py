@@ -10,8 +10,8 @@ from typing import Any
 from posd.events import DeviceState, DeviceStatus
 from posd.ledger.entries import Kind
 from posd.loyalty.model import Quote, RefundQuote
-from posd.loyalty.welcome import welcome_gift
 from posd.loyalty.tiers import tier_named, tier_path
+from posd.loyalty.welcome import welcome_gift
 from posd.till.booking import receipt_lines
 from posd.till.quoting import member_view, quote_selling
 from posd.till.refunding import quote_refunding, remaining

@@ -1,0 +1,200 @@
+"""What `posd doctor` looks at. Each check says what it found and, where something is wrong, a command to paste."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from posd.cli.place import Place
+from posd.cli.till_client import TillClient, TillNotRunning
+from posd.config import Config
+from posd.drivers.base import HealthLevel
+from posd.drivers.discovery import discover
+from posd.drivers.selftest import check_readers
+from posd.errors import ConfigError, PosdError
+from posd.ledger.verify import verify_ledger
+
+FREE_BYTES_LEAST = 200 * 1024 * 1024
+PACKAGED_STATE = Path("/var/lib/posd")
+UDEV_RULES = (Path("/etc/udev/rules.d/70-posd.rules"), Path("/usr/lib/udev/rules.d/70-posd.rules"))
+
+
+INSTALL_RULES = (
+    "sudo install -m 644 udev/70-posd.rules /etc/udev/rules.d/"
+    " && sudo udevadm control --reload && sudo udevadm trigger"
+)
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    section: str
+    name: str
+    verdict: Verdict
+    detail: str
+    fix: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "section": self.section,
+            "name": self.name,
+            "status": self.verdict.value,
+            "detail": self.detail,
+            "fix": self.fix,
+        }
+
+
+def all_checks(place: Place) -> Iterator[Check]:
+    """Every check in order. A broken configuration ends it early: the rest would be guesses."""
+    try:
+        config = place.config
+    except ConfigError as error:
+        yield Check(
+            "setup", "configuration", Verdict.FAILED, str(error), "correct the file, then run posd doctor again"
+        )
+        return
+    yield Check("setup", "configuration", Verdict.OK, f"{len(config.readers)} readers configured")
+    yield from _setup(place)
+    yield from _ledger(place)
+    yield from _readers(config, running := _status(place))
+    yield from _club(running)
+
+
+def _setup(place: Place) -> Iterator[Check]:
+    yield _state_dir(place.state_dir)
+    yield _secrets(place.state_dir)
+    if place.state_dir == PACKAGED_STATE:
+        yield _udev_rules()
+
+
+def _state_dir(path: Path) -> Check:
+    if not path.is_dir():
+        return Check("setup", "state directory", Verdict.FAILED, f"{path} does not exist", "posd run")
+    if not os.access(path, os.W_OK):
+        return Check(
+            "setup",
+            "state directory",
+            Verdict.FAILED,
+            f"{path} cannot be written",
+            f"sudo chown -R {os.getuid()} {path}",
+        )
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return Check("setup", "state directory", Verdict.WARNING, f"{path} is open to others", f"chmod 700 {path}")
+    free = shutil.disk_usage(path).free
+    if free < FREE_BYTES_LEAST:
+        return Check("setup", "disk", Verdict.WARNING, f"{free // 2**20} MiB free at {path}", "sudo apt-get clean")
+    return Check("setup", "state directory", Verdict.OK, f"{path}, {free // 2**20} MiB free")
+
+
+def _secrets(path: Path) -> Check:
+    names = ("club.json", "page.key", "tokens.json", "till.key")
+    loose = [n for n in names if (path / n).exists() and stat.S_IMODE((path / n).stat().st_mode) & 0o077]
+    if loose:
+        files = " ".join(str(path / name) for name in loose)
+        return Check(
+            "setup", "secrets", Verdict.FAILED, f"readable by others: {', '.join(loose)}", f"chmod 600 {files}"
+        )
+    return Check("setup", "secrets", Verdict.OK, "readable by their owner only")
+
+
+def _udev_rules() -> Check:
+    if any(rules.exists() for rules in UDEV_RULES):
+        return Check("setup", "udev rules", Verdict.OK, "installed")
+    return Check("setup", "udev rules", Verdict.WARNING, "readers belong to nobody in particular", INSTALL_RULES)
+
+
+def _ledger(place: Place) -> Iterator[Check]:
+    if not place.ledger_file.exists():
+        yield Check("ledger", "journal", Verdict.INFO, "none yet; the first posd run makes it")
+        return
+    try:
+        report = verify_ledger(place.ledger_file)
+    except PosdError as error:
+        yield Check("ledger", "journal", Verdict.FAILED, str(error), "posd ledger verify")
+        return
+    if report.ok:
+        yield Check("ledger", "journal", Verdict.OK, f"{report.head.seq} entries keep every promise")
+    else:
+        yield Check("ledger", "journal", Verdict.FAILED, str(report.broken), "posd ledger export > journal.jsonl")
+
+
+def _status(place: Place) -> dict[str, Any] | None:
+    try:
+        status: dict[str, Any] = TillClient(place.socket_file, timeout_s=10).get("/v1/status")
+    except (TillNotRunning, OSError):
+        return None
+    return status
+
+
+def _readers(config: Config, running: dict[str, Any] | None) -> Iterator[Check]:
+    """What the running till knows; without one, each reader is looked at from outside."""
+    if running is not None:
+        yield from (_reader_status(reader) for reader in running["readers"])
+    else:
+        for report in check_readers(config.readers, HealthLevel.INTERNAL):
+            for item in report.checks:
+                verdict = Verdict.OK if item.ok else Verdict.FAILED
+                yield Check("readers", f"{report.name}, {item.name}", verdict, item.detail, item.fix)
+    if not config.readers:
+        yield Check("readers", "configured", Verdict.INFO, "none; simulated readers serve until one is", "posd readers")
+    yield from _unassigned(config)
+    yield from _meddlers(config)
+
+
+def _reader_status(reader: dict[str, Any]) -> Check:
+    verdict = Verdict.OK if reader["state"] == "ready" else Verdict.FAILED
+    detail, _, fix = reader["detail"].partition("; ")
+    return Check("readers", reader["name"], verdict, f"{reader['state']} {detail}".strip(), fix)
+
+
+def _unassigned(config: Config) -> Iterator[Check]:
+    found = discover(config.readers)
+    for item in found.found:
+        if item.reader_id is None:
+            candidate = item.candidate
+            detail = f"{candidate.address} is not assigned; posd leaves it alone"
+            yield Check("readers", candidate.name, Verdict.INFO, detail, "posd readers --toml")
+    for broken in found.broken:
+        yield Check("readers", f"driver {broken.name}", Verdict.FAILED, broken.detail, broken.fix)
+
+
+def _meddlers(config: Config) -> Iterator[Check]:
+    """Programs that are known to grab serial scanners."""
+    if not any(reader.driver == "serial_line" for reader in config.readers):
+        return
+    for name in ("ModemManager", "brltty"):
+        if _is_running(name):
+            detail = f"{name} runs and may open serial scanners"
+            yield Check("readers", name, Verdict.WARNING, detail, f"sudo systemctl disable --now {name}")
+
+
+def _is_running(name: str) -> bool:
+    def named(path: Path) -> bool:
+        try:
+            return path.read_text().strip() == name
+        except OSError:
+            return False
+
+    return any(named(path) for path in Path("/proc").glob("[0-9]*/comm"))
+
+
+def _club(running: dict[str, Any] | None) -> Iterator[Check]:
+    if running is None:
+        yield Check("club", "till", Verdict.INFO, "no till is running here", "posd run")
+        return
+    link = running["link"]
+    verdict = {"online": Verdict.OK, "offline": Verdict.WARNING}.get(link["state"], Verdict.FAILED)
+    detail = f"{link['state']}, {link['queue']} waiting to be sent. {link['detail']}".strip()
+    yield Check("club", "link", verdict, detail, "posd sync now")

@@ -1,0 +1,174 @@
+"""``posd club``: the customer club, on this machine. The club's libraries are loaded by these commands alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posd.cli.place import Place, json_option, pass_place, print_json
+from posd.errors import ConfigError
+
+try:
+    from posd.club import owner, serving, shop
+except ModuleNotFoundError as missing:  # a till without the extra has no SQLAlchemy
+    raise ConfigError(f"the club is not installed here ({missing.name}); run: pip install 'posd[club]'") from missing
+
+database_option = click.option("--database", metavar="URL", help="PostgreSQL URL; default is a SQLite file.")
+
+
+@click.group()
+def club() -> None:
+    """The customer club: members, programs, journal, the owner's page."""
+
+
+def club_dir(place: Place) -> Path:
+    """A till keeps its own club below its state; a club server's state directory is the club's."""
+    return place.club_dir if place.club_dir.is_dir() else place.state_dir
+
+
+@club.command()
+@click.option("--name", prompt="Name of the club", help="As members know it.")
+@click.option("--language", type=click.Choice(shop.LANGUAGES), default="fa", show_default=True)
+@click.option("--money", help="toman, rial, dinar, dollar, … (default: what the language's shops use)")
+@database_option
+@pass_place
+def init(place: Place, name: str, language: str, money: str | None, database: str | None) -> None:
+    """Found a club with two ready programs. Running it again changes nothing."""
+    founded = owner.init_club(club_dir(place), name, settings=shop.settings_for(language, money), database_url=database)
+    click.echo(f"club {founded.name!r} is ready; next: posd club serve, then posd club invite")
+
+
+@club.command()
+@click.option("--host", default=serving.HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=serving.PORT, show_default=True)
+@click.option("--host-name", "names", multiple=True, help="A further name by which browsers reach it.")
+@click.option("--embedded", is_flag=True, hidden=True, help="Speak to the daemon that started us.")
+@database_option
+@pass_place
+def serve(place: Place, host: str, port: int, names: tuple[str, ...], embedded: bool, database: str | None) -> None:
+    """Serve the club to tills and to the owner's browser."""
+    directory = club_dir(place)
+
+    def listening(url: str) -> None:
+        if embedded:
+            json.dump({"url": url, "page": owner_page(directory, url)}, sys.stdout)
+            click.echo()
+        else:
+            click.echo(f"club   {url}\npage   {owner_page(directory, url)}")
+
+    if embedded:  # Ctrl-C on a terminal reaches the whole group; the daemon decides when its club stops
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serving.serve(
+        directory, database, host=host, port=port, names=names, exit_with_parent=embedded, on_listening=listening
+    )
+
+
+def owner_page(directory: Path, url: str) -> str:
+    from posd.club.dashboard.login import login_address  # noqa: PLC0415  # only where a page is shown
+
+    return login_address(directory, url)
+
+
+@club.command()
+@json_option
+@database_option
+@pass_place
+def invite(place: Place, as_json: bool, database: str | None) -> None:
+    """Make a code by which one till may join within 24 hours."""
+    code = owner.invite(club_dir(place), database)
+    print_json({"invitation": code}) if as_json else click.echo(
+        f"{code}  (on the till: posd enrol CLUB-ADDRESS {code})"
+    )
+
+
+@club.command()
+@click.option("--limit", default=200, show_default=True)
+@json_option
+@database_option
+@pass_place
+def member(place: Place, limit: int, as_json: bool, database: str | None) -> None:
+    """List members, newest change first. Phone numbers are masked."""
+    rows = [member_document(row) for row in owner.list_members(club_dir(place), database, limit)]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        balances = "  ".join(f"{amount} {unit}" for unit, amount in row["balances"].items())
+        click.echo(
+            f"{row['member_id']}  {row['name'] or '-':20}  {row['phone']:14}  {row['tier'] or '-':8}  {balances}"
+        )
+
+
+def member_document(row: Any) -> dict[str, Any]:
+    return {
+        "member_id": row.member_id,
+        "name": row.name,
+        "phone": row.phone_mask,
+        "tier": row.tier,
+        "balances": dict(row.balances),
+        "state": row.state,
+    }
+
+
+@club.group()
+def program() -> None:
+    """Programs in force."""
+
+
+@program.command("set")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@pass_place
+def program_set(place: Place, file: Path, database: str | None) -> None:
+    """Put a program (TOML or JSON), or a new version of one, into force."""
+    from posd.cli.program import read_document  # noqa: PLC0415  # shares the reader, not the libraries
+
+    done = owner.set_program(club_dir(place), read_document(file), database)
+    click.echo(f"program {done.id} version {done.version} is in force; tills have it within a second")
+
+
+@program.command("drop")
+@click.argument("program_id")
+@database_option
+@pass_place
+def program_drop(place: Place, program_id: str, database: str | None) -> None:
+    """Take a program out of use. What was earned by it stays."""
+    owner.drop_program(club_dir(place), program_id, database)
+    click.echo(f"program {program_id} is no longer in force")
+
+
+@club.group()
+def till() -> None:
+    """Tills that belong to the club."""
+
+
+@till.command("list")
+@json_option
+@database_option
+@pass_place
+def till_list(place: Place, as_json: bool, database: str | None) -> None:
+    """Tills, when they were last heard of, and whether they are shut out."""
+    rows = owner.list_tills(club_dir(place), database)
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['till_id']}  {row['name']}{'  shut out' if row['revoked_ms'] else ''}")
+
+
+@till.command("revoke")
+@click.argument("till_id")
+@database_option
+@pass_place
+def till_revoke(place: Place, till_id: str, database: str | None) -> None:
+    """Shut a till out: it keeps its ledger and may no longer talk to the club."""
+    if not owner.revoke_till(club_dir(place), till_id, database):
+        raise ConfigError(
+            f"no till {till_id} belongs to this club, or it is shut out already; see: posd club till list"
+        )
+    click.echo(f"till {till_id} is shut out")
