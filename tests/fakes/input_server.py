@@ -163,9 +163,9 @@ class Socket:
         Path(f"{self.root}/sys{self.usb}").rename(self.parked)
         Path(self.root + self.node).unlink()
         self.link.unlink()
-        os.write(self.pipe, b"\0")  # wakes a poll; the read behind it is answered by _on_read
+        os.close(self.pipe)  # a poll says POLLHUP from now on, as the kernel's does; reads are answered by _on_read
         self.bed.detach_ioctl(self.node)
-        self.graveyard.append((keyboard, self.pipe))
+        self.graveyard.append(keyboard)
 
     def emit(self, events: list[list[int]], gap_us: int, pace_s: float) -> int:
         """Write ``[type, code, value]`` events, those of one group (up to its SYN) at one time. Groups are stamped
