@@ -24,7 +24,7 @@ from posd.api.server import ApiServer
 from posd.api.settings import ApiSettings
 from posd.api.sockets import bound_port, close_sockets, open_sockets
 from posd.api.tokens import TokenStore
-from posd.cards.rules import CardRules, parse_card_rules
+from posd.cards.rules import CardRules, parse_rules
 from posd.config import Config
 from posd.drivers import simulated
 from posd.drivers.base import ReaderConfig
@@ -191,7 +191,7 @@ class Daemon:
         )
 
     def _card_rules(self) -> CardRules:
-        return parse_card_rules(self._config.cards)
+        return parse_rules(self._config.cards)
 
     def _readers(self) -> tuple[ReaderConfig, ...]:
         """The configured readers, and simulated ones where they are allowed."""

@@ -26,8 +26,7 @@ UDEV_RULES = (Path("/etc/udev/rules.d/70-posd.rules"), Path("/usr/lib/udev/rules
 
 
 INSTALL_RULES = (
-    "sudo install -m 644 udev/70-posd.rules /etc/udev/rules.d/"
-    " && sudo udevadm control --reload && sudo udevadm trigger"
+    "sudo install -m 644 udev/70-posd.rules /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger"
 )
 
 

@@ -15,6 +15,7 @@ from posd.errors import ConfigError
 
 try:
     from posd.club import owner, serving, shop
+    from posd.club.login import login_link
 except ModuleNotFoundError as missing:  # a till without the extra has no SQLAlchemy
     raise ConfigError(f"the club is not installed here ({missing.name}); run: pip install 'posd[club]'") from missing
 
@@ -56,22 +57,16 @@ def serve(place: Place, host: str, port: int, names: tuple[str, ...], embedded: 
 
     def listening(url: str) -> None:
         if embedded:
-            json.dump({"url": url, "page": owner_page(directory, url)}, sys.stdout)
+            json.dump({"url": url, "page": login_link(directory, url)}, sys.stdout)
             click.echo()
         else:
-            click.echo(f"club   {url}\npage   {owner_page(directory, url)}")
+            click.echo(f"club   {url}\npage   {login_link(directory, url)}")
 
     if embedded:  # Ctrl-C on a terminal reaches the whole group; the daemon decides when its club stops
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     serving.serve(
         directory, database, host=host, port=port, names=names, exit_with_parent=embedded, on_listening=listening
     )
-
-
-def owner_page(directory: Path, url: str) -> str:
-    from posd.club.dashboard.login import login_address  # noqa: PLC0415  # only where a page is shown
-
-    return login_address(directory, url)
 
 
 @club.command()

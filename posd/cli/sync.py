@@ -14,7 +14,9 @@ from posd.cli.till_client import TillClient
 @click.argument("url")
 @click.argument("invitation")
 @click.option("--name", help="What the club calls this till (default: [shop] till).")
-@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Certificate of a club that signs its own.")
+@click.option(
+    "--ca-file", type=click.Path(exists=True, dir_okay=False), help="Certificate of a club that signs its own."
+)
 @click.option("--proxy", help="Web proxy through which the club is reached.")
 @pass_place
 def enrol(place: Place, url: str, invitation: str, name: str | None, ca_file: str | None, proxy: str | None) -> None:

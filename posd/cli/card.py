@@ -1,0 +1,59 @@
+"""``posd card decode``: what posd makes of a card, and why. Numbers are shown masked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from posd.cards.decode import decode as decode_read
+from posd.cards.identity import Identity
+from posd.cards.masking import mask_digits
+from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, RejectedRead
+from posd.cards.rules import identify, parse_rules
+from posd.cli.place import Place, json_option, pass_place, print_json
+from posd.events import DeviceClass, RawRead
+from posd.machine import SystemClock
+
+
+@click.group()
+def card() -> None:
+    """Understand cards without a till."""
+
+
+@card.command()
+@click.argument("text")
+@json_option
+@pass_place
+def decode(place: Place, text: str, as_json: bool) -> None:
+    """Decode the text of a swipe (with sentinels) or of a barcode by this shop's rules."""
+    rules = parse_rules(place.config.cards)
+    kind = DeviceClass.MSR if text[:1] in "%;+" else DeviceClass.SCANNER
+    read = decode_read(RawRead("command line", kind, text.encode(), SystemClock().now()), rules)
+    found = read if isinstance(read, RejectedRead) else identify(read, rules)
+    document = {"read": _read(read), "identity": _identity(found)}
+    if as_json:
+        print_json(document)
+        return
+    for part in document.values():
+        for key, value in part.items():
+            click.echo(f"{key:10} {value}")
+
+
+def _read(read: CardRead | RejectedRead) -> dict[str, Any]:
+    match read:
+        case MagstripeRead():
+            tracks = {"track1": read.track1, "track2": read.track2, "track3": read.track3}
+            return {"medium": "magstripe", **{name: mask_digits(text) for name, text in tracks.items() if text}}
+        case BarcodeRead():
+            return {"medium": "barcode", "symbology": read.symbology or "not told", "data": mask_digits(read.data)}
+        case ChipRead():
+            return {"medium": "chip", "contents": ", ".join(sorted(read.contents))}
+        case RejectedRead():
+            return {"medium": read.medium.value, "refused": read.reason.value, "detail": read.detail}
+
+
+def _identity(found: Identity | RejectedRead) -> dict[str, Any]:
+    if isinstance(found, RejectedRead):
+        return {"refused": found.reason.value, "detail": found.detail}
+    return {"scheme": found.scheme, "tail": found.tail, "earn only": "yes" if found.earn_only else "no"}
