@@ -57,11 +57,9 @@ class ShopConfig:
 
 @dataclass(frozen=True, slots=True)
 class TillConfig:
-    """``[till]``: ``done_s`` seconds a finished sale stays on the screen; ``floor_limit_minor`` is how much value one
-    member may spend here while the club cannot be asked (0 = none)."""
+    """``[till]``: ``done_s`` seconds a finished sale stays on the screen."""
 
     done_s: int = 3
-    floor_limit_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +162,9 @@ def _reader(table: Any, where: str) -> ReaderConfig:
     ):
         raise ConfigError(f'{where} needs id and driver, as in: id = "desk", driver = "hid_keyboard"')
     device_class = table.get("device_class")
-    if device_class is not None:
-        _expect(f"{where} device_class", device_class, [kind.value for kind in DeviceClass])
+    known = [kind.value for kind in DeviceClass]
+    if device_class is not None and device_class not in known:
+        raise ConfigError(f"{where} device_class: {device_class!r} is not known{nearest(str(device_class), known)}")
     return ReaderConfig(
         reader_id=table["id"],
         driver=table["driver"],
@@ -176,8 +175,9 @@ def _reader(table: Any, where: str) -> ReaderConfig:
 
 
 def _expect(key: str, value: Any, known: Any) -> None:
+    """Raises ValueError; `from_table` adds the file and the table."""
     if value not in known:
-        raise ConfigError(f"{key}: {value!r} is not known{nearest(str(value), known)}")
+        raise ValueError(f"{key}: {value!r} is not known{nearest(str(value), known)}")
 
 
 def _expect_distinct(reader_ids: list[str]) -> None:
