@@ -331,6 +331,21 @@ def test_points_on_the_whole_price_are_hinted_even_when_points_pay() -> None:
     assert answer.hints[0].args["missing"] == quantity(50_000, "IRR")
 
 
+def test_no_hint_where_a_larger_sale_earns_less() -> None:
+    """From 4,000 on the points pay half, so that 1 more would earn a point on the price and lose 20 on what is paid."""
+    programs = (
+        program(
+            {**POINTS_RULE, "id": "price", "per_minor": 4000, "basis": "total"},
+            {**POINTS_RULE, "id": "paid", "per_minor": 100},
+            {**ONE_TO_ONE, "minimum": 2000, "max_share_permille": 500},
+        ),
+    )
+    who = member(PTS=2000)
+    before, after = (ask(programs, basket(total, PTS=2000), who) for total in (3999, 4000))
+    assert (before.payable_minor, after.payable_minor) == (3999, 2000)
+    assert quantity(1, "IRR") not in [hint.args.get("missing") for hint in before.hints]
+
+
 def test_an_earning_says_why() -> None:
     answer = ask(both_on_one_card(), basket(1_000_000))
     assert {it.unit: it.why for it in answer.earnings} == {

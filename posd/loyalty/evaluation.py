@@ -20,7 +20,7 @@ from posd.words import Words, names, quantity
 
 @dataclass(frozen=True, slots=True)
 class _Sale:
-    """What the steps of one evaluation share. ``paid``: what is still to be paid of each line."""
+    """What the steps of one evaluation share."""
 
     redeem: tuple[Placed[Redeem], ...]
     earn: tuple[Placed[Earn], ...]
@@ -104,29 +104,33 @@ def _hints(
         )
     return (
         *too_little_asked(spent),
-        *_little_more(sale, spent, payable_minor),
+        *_little_more(sale, payable_minor),
         *_paid_with_points(sale, payable_minor),
     )
 
 
-def _little_more(sale: _Sale, spent: Sequence[Spending], payable_minor: int) -> list[Words]:
-    """ "12,000 toman more earns a point", smallest step first; only where it is true: what is bought more must be paid,
-    and not be taken up by points or credit that the customer also wants to use."""
+def _little_more(sale: _Sale, payable_minor: int) -> list[Words]:
+    """Such as: 12,000 toman more earns a point. Smallest step first, and only where it is true: a larger sale may let
+    the customer use more points or credit, and then not all of it is paid."""
     found: list[tuple[int, Words]] = []
     for placed in sale.earn:
-        rule = placed.rule
-        step = rule.next_step(payable_minor if rule.basis is Basis.PAYABLE else sale.total_minor)
-        if step is None or (rule.basis is Basis.PAYABLE and not _is_paid(sale, spent, step[0])):
+        rule, on_payable = placed.rule, placed.rule.basis is Basis.PAYABLE
+        step = rule.next_step(payable_minor if on_payable else sale.total_minor)
+        if step is None:
             continue
-        missing = quantity(step[0], sale.basket.currency)
-        words = Words("quote.why_not.short_by", {"missing": missing, "reward": quantity(step[1], rule.unit)})
-        found.append((step[0], words))
+        more_minor, reward = step
+        if _payable_after(sale, more_minor) >= payable_minor + (more_minor if on_payable else 0):
+            missing = quantity(more_minor, sale.basket.currency)
+            words = Words("quote.why_not.short_by", {"missing": missing, "reward": quantity(reward, rule.unit)})
+            found.append((more_minor, words))
     return [words for _, words in sorted(found, key=lambda item: item[0])]
 
 
-def _is_paid(sale: _Sale, spent: Sequence[Spending], more_minor: int) -> bool:
-    then = spendings(sale.redeem, sale.member, sale.basket, sale.total_minor + more_minor)
-    return [spending.spent for spending in then] == [spending.spent for spending in spent]
+def _payable_after(sale: _Sale, more_minor: int) -> int:
+    """What would be paid if the customer bought for ``more_minor`` more."""
+    total_minor = sale.total_minor + more_minor
+    then = spendings(sale.redeem, sale.member, sale.basket, total_minor)
+    return total_minor - sum(spending.value_minor for spending in then)
 
 
 def _paid_with_points(sale: _Sale, payable_minor: int) -> tuple[Words, ...]:
