@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from posd.club import till_routes
+from posd.club.dashboard import pages
+from posd.club.gate import Gate
 from posd.club.problems import Problem, on_http_error, on_problem, on_wire_error
 from posd.club.service import Service
 from posd.sync.wire import WireError
@@ -24,7 +27,8 @@ async def health(_request: Request) -> Response:
 def club_app(service: Service, names: Sequence[str] = ()) -> Starlette:
     """``names``: host names by which owners reach the page, beside addresses and localhost."""
     app = Starlette(
-        routes=[Route("/health", health), *till_routes.ROUTES],
+        routes=[Route("/health", health, methods=["GET"]), *till_routes.ROUTES, *pages.ROUTES],
+        middleware=[Middleware(Gate, names=names)],
         exception_handlers={Problem: on_problem, WireError: on_wire_error, HTTPException: on_http_error},
     )
     app.state.service = service

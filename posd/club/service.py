@@ -57,6 +57,8 @@ class Service:
         self.clock = clock
         self.bell = Bell()
         self.ending = False
+        self.heard: dict[str, int] = {}
+        """Till → when it was heard of last (Unix ms), for the owner's page; kept in memory only."""
         self.guesses = Throttle(WRONG_CODES, WRONG_CODES_WINDOW_S, lambda: clock.now().mono_ns)
         self._keys = keys
         self._new_id = Uuid7Source()
@@ -88,7 +90,10 @@ class Service:
         return await self.write(lambda c: admit(c, self.club, self._keys, request, till_id, now))
 
     async def admitted(self, till_id: str, token: str) -> Shut | None:
-        return await self.read(lambda c: admitted(c, self.club.club_id, till_id, token))
+        shut = await self.read(lambda c: admitted(c, self.club.club_id, till_id, token))
+        if shut is None:
+            self.heard[till_id] = self.clock.now().wall_ms
+        return shut
 
     async def push(self, till_id: str, request: PushRequest) -> Pushed:
         """Store, then post; both are on disk when this returns. An error after storing loses nothing: the till sends

@@ -201,7 +201,7 @@ sale = Table(
     _number("payable_minor"),
     _text("earned", "{}"),
     _text("spent", "{}"),
-    Index("sale_at", "club_id", "at_ms"),
+    Index("sale_received", "club_id", "received_ms"),
 )
 
 day_total = Table(

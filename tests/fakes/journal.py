@@ -99,7 +99,9 @@ class FakeTill:
             "currency": currency,
             "total_minor": total_minor,
             "payable_minor": total_minor - value_minor,
-            "lines": [{"n": 1, "name": "", "sku": "", "category": "", "quantity_milli": 1000, "amount_minor": total_minor}],
+            "lines": [
+                {"n": 1, "name": "", "sku": "", "category": "", "quantity_milli": 1000, "amount_minor": total_minor}
+            ],
             "redemptions": [_redemption(unit, amount, value_minor) for unit, amount in spent.items()],
             "earnings": [_earning(unit, amount) for unit, amount in earned.items()],
             "register_ref": None,

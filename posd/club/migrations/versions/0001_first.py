@@ -177,7 +177,7 @@ def upgrade() -> None:
         sa.Column("spent", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("club_id", "member_id", "entry_id"),
     )
-    op.create_index("sale_at", "sale", ["club_id", "at_ms"], unique=False)
+    op.create_index("sale_received", "sale", ["club_id", "received_ms"], unique=False)
     op.create_table(
         "session",
         sa.Column("club_id", sa.Text(), nullable=False),
