@@ -165,7 +165,7 @@ def _read_loyalty_file(layout: ChipLayout) -> _Reading:
         answer = yield from _ask(select_file(layout.file))
         if not answer.sw.ok:
             return None
-    return (yield from _read_file(0, layout.max_bytes, whole_object=True))
+    return (yield from _read_file(0, layout.max_bytes, ends=_is_whole))
 
 
 def _read_type_4() -> _Reading:
@@ -188,18 +188,23 @@ def _read_type_4() -> _Reading:
     return message if message is not None and len(message) == length else None
 
 
-def _read_file(offset: int, length: int, *, whole_object: bool = False) -> _Reading:
-    """Up to ``length`` bytes of the current file; None if it cannot be read. ``whole_object``: the file begins with a
-    TLV object, so reading may stop behind it."""
+def _read_file(offset: int, length: int, *, ends: Callable[[bytes], bool] = lambda _: False) -> _Reading:
+    """Up to ``length`` bytes of the current file, fewer where ``ends`` says that the rest does not matter; None if it
+    cannot be read."""
     data = b""
-    while len(data) < length:
+    while len(data) < length and not ends(data):
         answer = yield from _ask(read_binary(offset + len(data), min(_CHUNK, length - len(data))))
         if not answer.sw.has_data or not answer.data:
             break
         data += answer.data
-        if not answer.sw.ok or (whole_object and len(data) >= (ber_tlv.total_length(data) or length)):
+        if not answer.sw.ok:
             break
     return data[:length] or None
+
+
+def _is_whole(file: bytes) -> bool:
+    """Is posd's own loyalty template complete? Of other layouts nobody knows where they end."""
+    return file[:1] == b"\x70" and len(file) >= (ber_tlv.total_length(file) or ber_tlv.LONGEST)
 
 
 def _read_uid() -> _Reading:
