@@ -132,8 +132,9 @@ class ClubClient:
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    content = _capped(response)
-                    return _judged(response.status_code, response.headers, content, parse)
+                    exchange = _judged(response.status_code, response.headers, _capped(response), parse)
+                    # An answer that was cut within its headers looks complete to http.client.
+                    return exchange if not self._line.was_cut else Exchange(Answer(failure=Failure.TIMEOUT))
             except OSError as error:
                 # requests.RequestException is an OSError too.
                 return Exchange(Answer(failure=Failure.TIMEOUT if self._line.was_cut else failure_of(error)))

@@ -51,7 +51,7 @@ class Line:
             yield
         finally:
             timer.cancel()
-            self._forget_closed()
+            self._let_go_of_closed()
 
     @property
     def was_cut(self) -> bool:
@@ -70,10 +70,14 @@ class Line:
                     handle.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Cut for good."""
+        """Cut for good, and let go."""
         with self._lock:
             self._closed = True
         self.cut()
+        with self._lock:
+            handles, self._handles = list(self._handles.values()), {}
+        for handle in handles:
+            handle.close()
 
     def connect(self, connection: HTTPConnection, host: str, port: int, timeout_s: float | None) -> socket.socket:
         """A connected socket to the first address that takes one. Raises OSError."""
@@ -96,15 +100,16 @@ class Line:
         # A duplicate, because TLS takes the descriptor away from the socket object; both name the same connection.
         handle = sock.dup()
         with self._lock:
-            earlier = self._handles.get(connection)
-            self._handles[connection] = handle
-            cut = self._cut
+            earlier, cut = self._handles.pop(connection, None), self._cut
+            if not cut:
+                self._handles[connection] = handle
         if earlier is not None:
             earlier.close()
         if cut:
+            handle.close()
             raise TimeoutError("cut before connecting")
 
-    def _forget_closed(self) -> None:
+    def _let_go_of_closed(self) -> None:
         with self._lock:
             gone = [connection for connection in self._handles if connection.sock is None]
             handles = [self._handles.pop(connection) for connection in gone]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ class Bad:
 class ClubServer:
     """``with ClubServer() as club: club.url``. Everything public may be read by the test at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.lock = threading.Condition()
         self.entries: list[tuple[int, str, str]] = []
         """(seq, hash, payload) as stored."""
@@ -59,6 +60,8 @@ class ClubServer:
         self._stopping = False
         self._server = _Server(("127.0.0.1", 0), _Answering)
         self._server.club = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
@@ -153,6 +156,7 @@ class _Answering(BaseHTTPRequestHandler):
         club, parts = self.server.club, urlsplit(self.path)
         with club.lock:
             club.seen.append((self.command, self.path, self.headers.get("Content-Encoding", "")))
+            club.lock.notify_all()
             push = PushRequest.from_json(document) if parts.path.endswith("/entries") else None
             bad = club.next_bad(parts.path, push)
             status, answer = (bad.status, {}) if bad and not bad.booked else self._right(club, parts, document, push)
