@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from posd.clock import Clock
 from posd.club.app import club_app
 from posd.club.owner import OpenClub, open_club
 from posd.club.server import QuietServer, listening_socket, with_date
@@ -42,9 +43,11 @@ def serve(
         server.run(sockets=[listener])
 
 
-def build(state_dir: Path, opened: OpenClub, names: Sequence[str] = ()) -> tuple[Service, QuietServer]:
+def build(
+    state_dir: Path, opened: OpenClub, names: Sequence[str] = (), clock: Clock | None = None
+) -> tuple[Service, QuietServer]:
     """The parts of a running club, caught up and ready to run."""
-    service = Service(state_dir, opened.database, opened.club, opened.keys, SystemClock())
+    service = Service(state_dir, opened.database, opened.club, opened.keys, clock or SystemClock())
     service.catch_up()
     return service, QuietServer(with_date(club_app(service, names)), before_exit=service.end_waiting)
 

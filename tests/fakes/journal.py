@@ -1,4 +1,4 @@
-"""What a till writes, made by hand: a journal that chains entries as the real ledger does, and pushes them over HTTP."""
+"""What a till writes, made by hand: a journal that chains entries as the ledger does, and pushes them over HTTP."""
 
 from __future__ import annotations
 
@@ -113,12 +113,19 @@ class FakeTill:
         return self.write(Kind.SALE, body, member=member, legs=legs, at_ms=at_ms, entry_id=entry_id).entry_id
 
     def refund(
-        self, member: str | None, sale: bytes, gross_minor: int, *, taken_back: int = 0, given_back: int = 0
+        self,
+        member: str | None,
+        sale: bytes,
+        gross_minor: int,
+        *,
+        taken_back: int = 0,
+        given_back: int = 0,
+        currency: str = "IRR",
     ) -> bytes:
         """Points taken back and given back for returned goods."""
         body = {
             "sale": sale.hex(),
-            "currency": "IRR",
+            "currency": currency,
             "lines": [{"n": 1, "quantity_milli": 1000}],
             "gross_minor": gross_minor,
             "pay_back_minor": gross_minor,

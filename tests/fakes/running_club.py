@@ -15,11 +15,13 @@ from types import TracebackType
 
 import requests
 
-from posd.club.owner import OpenClub, init_club, invite, open_club
+from posd.clock import Clock
+from posd.club.owner import OpenClub, init_club, open_club
 from posd.club.server import listening_socket
 from posd.club.service import Service
 from posd.club.serving import address, build
 from posd.club.shop import Settings
+from posd.club.tills import new_invitation
 from posd.sync.wire import TillGrant, TillRequest
 
 DEADLINE_S = 20
@@ -35,9 +37,11 @@ class RunningClub:
         name: str = "Narenj Club",
         database_url: str | None = None,
         settings: Settings | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.state_dir = state_dir
         self.database_url = database_url
+        self.clock = clock
         self.club = init_club(state_dir, name, settings=settings, database_url=database_url)
         self.port = 0
         self.opened: OpenClub | None = None
@@ -54,7 +58,7 @@ class RunningClub:
             listener = parts.enter_context(listening_socket("127.0.0.1", self.port))
             self.port = listener.getsockname()[1]
             self.opened = parts.enter_context(open_club(self.state_dir, self.database_url))
-            self.service, server = build(self.state_dir, self.opened)
+            self.service, server = build(self.state_dir, self.opened, clock=self.clock)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             parts.callback(thread.join, DEADLINE_S)
@@ -79,7 +83,10 @@ class RunningClub:
 
     def invite(self) -> str:
         """A fresh invitation code."""
-        return invite(self.state_dir, self.database_url)
+        assert self.opened is not None
+        assert self.service is not None
+        club_id, now = self.club.club_id, self.service.clock.now()
+        return self.opened.database.write(lambda connection: new_invitation(connection, club_id, now))
 
     def enrol(self, name: str = "Till 1") -> TillGrant:
         """A till of this club, joined over HTTP."""

@@ -56,7 +56,7 @@ def sales_chart(speech: Speech, days: Sequence[Day]) -> tuple[Markup, Scale]:
 
 
 def grid(highest_minor: int, divisor: int) -> tuple[int, int]:
-    """``(step, steps)``: three to six lines at round amounts (1, 2 or 5 × 10ⁿ of the scale), the last above all bars."""
+    """``(step, steps)``: up to five lines at round amounts (1, 2 or 5 × 10ⁿ of the scale), the last above all bars."""
     step = divisor
     while step >= 10 and step * 3 > max(highest_minor, 1):
         step //= 10
@@ -93,9 +93,8 @@ def _day(plot: Plot, n: int) -> Markup:
     )
     middle = plot.x(left + width // 2)
     name = _text(middle, HEIGHT - 6, plot.speech.day_of_month(day.on), strong=today)
-    return Markup("<g><title>{}</title>{}{}{}</g>").format(
-        _spoken(plot, day), bars, name, _value(plot, n, middle, total_y)
-    )
+    value = _value(plot, n, middle, total_y)
+    return Markup("<g><title>{}</title>{}{}{}</g>").format(_spoken(plot, day), bars, name, value)
 
 
 def _value(plot: Plot, n: int, middle: str, total_y: int) -> Markup:

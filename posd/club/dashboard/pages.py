@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from posd.club.bell import rung
 from posd.club.dashboard.chart import sales_chart
-from posd.club.dashboard.figures import Figures, read_figures
+from posd.club.dashboard.figures import ACTIVE_DAYS, DAY_MS, PERIOD_DAYS, Figures, read_figures
 from posd.club.dashboard.fleet import Till, is_lost, read_fleet
 from posd.club.dashboard.speech import Speech
 from posd.club.dashboard.standings import MembersPage, read_members
@@ -57,7 +57,8 @@ async def overview(request: Request) -> Response:
         "scale_of_chart": scale,
         "today": figures.today.on,
     }
-    return page(request, "overview.html", is_lost=is_lost, code=code, **values)
+    periods = {"period_days": PERIOD_DAYS, "active_days": ACTIVE_DAYS}
+    return page(request, "overview.html", is_lost=is_lost, code=code, **values, **periods)
 
 
 def code(text: str) -> Markup:
@@ -144,7 +145,7 @@ def signed_in_only(answer: Page) -> Page:
 
 
 def signed_out(request: Request, *, used: bool) -> Response:
-    return page(request, "signed_out.html", status=401, used=used)
+    return page(request, "signed_out.html", status=401, used=used, session_days=SESSION_LIFE_MS // DAY_MS)
 
 
 def cookie_name(service: Service) -> str:
