@@ -7,7 +7,6 @@ The rules themselves are in `posd.api.rules`; here is their order, and what an a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
@@ -36,7 +35,6 @@ PAGE_NAME = "page:cashier"
 """Token names carry no colon, so no program can take this one."""
 
 _DRAIN_BYTES = 1024 * 1024
-"""A body that is too large is read this far before the refusal, so that the client lives to read it."""
 
 
 class Gate:
@@ -61,32 +59,33 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Answer(send)
+        peer: Peer | None = scope["state"].get(PEER)
+        limits = self._settings.limits
+        body, answer = _Body(receive, limits.socket_body_bytes if peer else limits.body_bytes), _Answer(send)
         try:
-            await self._admit(scope, receive, answer)
+            await self._admit(scope, peer, body, answer)
         except Refused as refused:
             if refused.status == 413:
-                await _drain(receive)
+                await body.drain()
             await answer.refuse(refused, _accept(scope))
         except ClientDisconnect:
             return  # gone in the middle of its own request: nobody is left to be told
         except PosdError as error:
             await answer.refuse(Refused(503, "till_out_of_order", str(error)), _accept(scope))
 
-    async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        headers, limits = scope["headers"], self._settings.limits
-        peer: Peer | None = scope["state"].get(PEER)
+    async def _admit(self, scope: Scope, peer: Peer | None, body: _Body, answer: _Answer) -> None:
+        headers = scope["headers"]
         rules.check_no_websocket(headers)
         host = "" if peer else self._check_address(scope, answer)
-        body_bytes = limits.socket_body_bytes if peer else limits.body_bytes
-        rules.check_sizes(headers, scope["raw_path"] + scope["query_string"], limits.header_bytes, body_bytes)
+        target = scope["raw_path"] + scope["query_string"]
+        rules.check_sizes(headers, target, self._settings.limits.header_bytes, body.limit)
         if answer.origin and scope["method"] == "OPTIONS":
             await answer.preflight()
         elif not (host and await self._page_opened(scope, host, answer)):
             groups = self._settings.group_scopes
             scope[CALLER] = caller_of(peer, groups) if peer else self._caller(scope, host, answer.origin)
             rules.check_content_type(scope["method"], headers)
-            await self._app(scope, _bounded(receive, body_bytes), answer)
+            await self._app(scope, body, answer)
 
     def _check_address(self, scope: Scope, answer: _Answer) -> str:
         host = rules.check_host(scope["headers"], scope["server"][1])
@@ -104,7 +103,9 @@ class Gate:
         if scope["path"] != HOME or scope["method"] != "GET" or not keys:
             return False
         if not self._page.opens(keys[0]):
-            raise Refused(403, "key_wrong", "this address is out of date; posd status prints the present one")
+            raise Refused(
+                403, "key_wrong", "this address is out of date; posd run prints the present one when it starts"
+            )
         await answer.redirect(HOME, self._page.new_session(host))
         return True
 
@@ -133,7 +134,7 @@ class Gate:
             raise Refused(
                 401,
                 "token_missing",
-                "send Authorization: Bearer with a token, or open the page as posd status prints it",
+                "send Authorization: Bearer with a token; the page opens by the address that posd run prints",
             )
         rules.check_csrf(scope["method"], scope["headers"])
         return Caller(PAGE_NAME, CASHIER_PAGE)
@@ -186,24 +187,28 @@ def _accept(scope: Scope) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """Counts what really arrives: a chunked body declares no length."""
-    seen = 0
+class _Body:
+    """``receive`` that counts what really arrives: a chunked body declares no length."""
 
-    async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise rules.body_too_large(limit)
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self.limit = limit
+        self._seen = 0
+        self._more = True
+
+    async def __call__(self) -> Message:
+        message = await self._next()
+        if self._seen > self.limit:
+            raise rules.body_too_large(self.limit)
         return message
 
-    return bounded
+    async def drain(self) -> None:
+        """Take what is still coming, within reason, so that the client lives to read why it was refused."""
+        while self._more and self._seen <= _DRAIN_BYTES:
+            await self._next()
 
-
-async def _drain(receive: Receive) -> None:
-    left, more = _DRAIN_BYTES, True
-    while more and left > 0:
-        message: Mapping[str, Any] = await receive()
-        left -= len(message.get("body", b""))
-        more = message.get("more_body", False)
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._more = message.get("more_body", False)
+        return message

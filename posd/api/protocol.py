@@ -18,6 +18,8 @@ from posd.api.port import Refused
 from posd.api.problems import PROBLEM, SECURITY_HEADERS, problem_document
 from posd.api.settings import Limits
 
+_LINGER_S = 0.5
+
 
 class LoopbackProtocol(H11Protocol):
     """One connection. ``limits`` is set by the subclass that `protocol_with` makes."""
@@ -33,6 +35,7 @@ class LoopbackProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.local = False
+        self._refused = False
         self._request_deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
 
@@ -46,8 +49,14 @@ class LoopbackProtocol(H11Protocol):
         else:
             self._start_deadline()
 
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+
     def handle_events(self) -> None:
         super().handle_events()
+        if self._refused:
+            return
         if self._request_incomplete():
             self._start_deadline()
         else:
@@ -84,8 +93,6 @@ class LoopbackProtocol(H11Protocol):
 
     def _request_incomplete(self) -> bool:
         """Part of a request is here. Between two requests the keep-alive timer of uvicorn runs instead."""
-        if self.transport.is_closing():
-            return False
         return self.conn.their_state is h11.SEND_BODY or (
             self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         )
@@ -117,7 +124,17 @@ class LoopbackProtocol(H11Protocol):
             answer = h11.Response(status_code=refused.status, headers=headers)
             for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Closing with unread bytes resets the connection, and the client never sees the answer; so read on for a
+        moment, unless so many linger that somebody is playing with us."""
+        self._refused = True
+        if len(self.connections) < 2 * self.limits.connections and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._request_deadline = self.loop.call_later(_LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
 
 
 def protocol_with(limits: Limits) -> type[LoopbackProtocol]:
@@ -129,6 +146,6 @@ def _refusal_of(error: BaseException | None, message: str) -> Refused:
     if isinstance(error, h11.RemoteProtocolError):
         if error.error_status_hint == 431:
             return Refused(431, "headers_too_large", "send shorter headers")
-        if "Host" in str(error):
+        if str(error).endswith(("Host: header", "Host: headers")):
             return Refused(421, "host_not_allowed", "send exactly one Host header")
     return Refused(400, "not_http", f"{message} Send HTTP/1.1")
