@@ -35,9 +35,30 @@ _TOKEN = _object(name=_TEXT, origin=_MAYBE_TEXT, scopes=_list(_TEXT), created_at
 _CHECK = _object("fix", ok=_TRUTH, name=_TEXT, detail=_TEXT, fix=_TEXT)
 _EVENT = _object(id=_TEXT, type=_TEXT, data={"type": "object"})
 
+_BODY = _object(
+    currency=_TEXT,
+    total_minor=_INTEGER,
+    payable_minor=_INTEGER,
+    lines=_list({"type": "object"}),
+    redemptions=_list(_REDEMPTION),
+    earnings=_list(_object(unit=_TEXT, earned=_INTEGER)),
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Anything": {"type": "object"},
     "Checks": _object(checks=_list(_CHECK)),
+    "Entry": _object(
+        id=_TEXT,
+        kind={"type": "string", "enum": ["sale", "refund", "void"]},
+        sale_id=_TEXT,
+        seq=_INTEGER,
+        receipt_code=_TEXT,
+        member_id=_MAYBE_TEXT,
+        balances=_AMOUNTS,
+        body={"type": "object"},
+        receipt=_list(_WORDS),
+        repeated={"type": "boolean", "description": "the answer of an earlier request with this Idempotency-Key"},
+    ),
     "Events": _object(events=_list(_EVENT), next=_TEXT),
     "Grant": _object(token=_TEXT, name=_TEXT, scopes=_list(_TEXT)),
     "Health": _object(status=_TEXT),
@@ -54,7 +75,8 @@ SCHEMAS: dict[str, Schema] = {
     "Nothing": _object(),
     "Problem": _object("words", type=_TEXT, title=_TEXT, status=_INTEGER, code=_TEXT, detail=_TEXT, words=_WORDS),
     "Quote": _object(
-        "saves_minor", "options", "hints",
+        "options", "hints",
+        currency=_TEXT,
         total_minor=_INTEGER,
         payable_minor=_INTEGER,
         saves_minor=_INTEGER,
@@ -65,20 +87,11 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Readers": _object(readers=_list(_READER)),
     "Sale": _object(
-        "payable_minor", "spent", "balances", "receipt", "receipt_code", "queued", "can_undo", "name",
         sale_id=_TEXT,
-        kind={"type": "string", "enum": ["sale", "refund", "void"]},
-        at_ms=_INTEGER,
-        total_minor=_INTEGER,
-        payable_minor=_INTEGER,
-        earned=_AMOUNTS,
-        spent=_AMOUNTS,
-        balances=_AMOUNTS,
-        receipt=_list(_WORDS),
-        receipt_code=_TEXT,
-        queued=_TRUTH,
-        can_undo=_TRUTH,
-        name=_MAYBE_TEXT,
+        member_id=_MAYBE_TEXT,
+        voided=_TRUTH,
+        body=_BODY,
+        returns=_list(_object(id=_TEXT, kind=_TEXT, body={"type": "object"})),
     ),
     "Status": {"type": "object"},
     "Sync": {"type": "object"},

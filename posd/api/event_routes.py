@@ -30,7 +30,7 @@ def event_operations(hub: EventHub) -> list[Operation]:
             "GET",
             "/v1/events",
             events,
-            "What happens: cards, sales, readers",
+            "What happens: cards, entries of the ledger, readers",
             query=Record({"since": Text(max_length=40), "wait": Whole(0, LONGEST_WAIT_S)}),
             answer="Events",
             notes="With Accept: text/event-stream and Last-Event-ID, a stream. With since (an event's id, or the "

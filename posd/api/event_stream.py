@@ -24,7 +24,7 @@ RESET = "reset"
 _AUDIENCES: Mapping[str, frozenset[str]] = {
     "view": frozenset({Scope.PAGE}),
     "card": frozenset({Scope.READ_SCANS}),
-    "sale": frozenset({Scope.ACCRUE}),
+    "entry": frozenset({Scope.ACCRUE}),
 }
 """Who may see an event, by the word before the first dot of its type."""
 _PUBLIC = frozenset({"reader", "sync", "till", RESET})
@@ -112,6 +112,12 @@ class EventHub:
         with self._lock:
             events = [self._ring[n] for n in sorted(self._newest.values()) if n in self._ring]
         return tuple(event for event in events if may_see(event.type, scopes))
+
+    @property
+    def listeners(self) -> int:
+        """How many clients wait for events now."""
+        with self._lock:
+            return len(self._listeners)
 
     @property
     def closed(self) -> bool:

@@ -17,7 +17,6 @@ _ID = Text(max_length=64, pattern=IDENTIFIER)
 
 LINE = record(
     "amount_minor",
-    n=Whole(1, 9999),
     amount_minor=Whole(0),
     name=Text(max_length=120, min_length=0),
     sku=Text(max_length=64, min_length=0),
@@ -120,8 +119,9 @@ def _booking_operations(port: TillPort) -> list[Operation]:
             sell,
             "Book a sale; the answer means that it is on disk",
             _ACCRUE,
+            notes="Lines are numbered from 1 in the order sent; refunds name them by that number.",
             body=SALE,
-            answer="Sale",
+            answer="Entry",
             status=201,
             idempotent=True,
             example=_SALE_EXAMPLE,
@@ -148,7 +148,7 @@ def _correction_operations(port: TillPort) -> list[Operation]:
             "Give lines of a sale back, wholly or in part",
             _REDEEM,
             body=REFUND,
-            answer="Sale",
+            answer="Entry",
             status=201,
             idempotent=True,
             example={"lines": [{"n": 1, "quantity_milli": PIECE}]},
@@ -160,7 +160,7 @@ def _correction_operations(port: TillPort) -> list[Operation]:
             "Undo a sale as a whole",
             _REDEEM,
             body=record(),
-            answer="Sale",
+            answer="Entry",
             status=201,
             idempotent=True,
             example={},
@@ -169,14 +169,10 @@ def _correction_operations(port: TillPort) -> list[Operation]:
 
 
 def sale_request(body: dict[str, Any]) -> SaleRequest:
-    """The request in the till's words: every line complete and numbered. Raises `Refused`."""
+    """The request in the till's words: every line complete and numbered from 1. Raises `Refused`."""
     if "member_id" in body and "read_id" in body:
         raise Refused(422, "field_invalid", "send member_id or read_id, not both")
-    given = body["lines"]
-    if len({"n" in line for line in given}) > 1:
-        raise Refused(422, "field_invalid", "number all lines with n, or none of them")
-    lines = tuple({**_LINE_DEFAULTS, "n": n, **line} for n, line in enumerate(given, 1))
-    _expect_distinct([line["n"] for line in lines])
+    lines = tuple({**_LINE_DEFAULTS, "n": n, **line} for n, line in enumerate(body["lines"], 1))
     if sum(line["amount_minor"] for line in lines) > BOUND:
         raise Refused(422, "field_invalid", f"the lines together must not exceed {BOUND}")
     return SaleRequest(**{**body, "lines": lines})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -16,6 +18,9 @@ from posd.drivers.base import HealthLevel
 
 SyncServe = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """``serve(method, document) -> document``: the till's half of posd-sync; may block. LookupError: no such method."""
+
+_SYNC_WAITS = 8
+"""Lanes of posd-sync that may wait for work at once."""
 
 _UNIT_FIELD = Text(max_length=16, pattern=r"[A-Z][A-Z0-9_]{1,15}")
 _SALE_ID = Text(max_length=64, pattern=r"[0-9A-Za-z_-]+")
@@ -38,6 +43,7 @@ ACTIONS = {
         link=Truth(),
     ),
     "skip": record(),
+    "switch_member": record(),
     "refund_start": record(sale_id=_SALE_ID),
     "refund_line": record("n", "quantity_milli", n=Whole(1, 9999), quantity_milli=Whole(0)),
     "refund_all": record(),
@@ -161,10 +167,13 @@ def _page_operations(port: TillPort) -> list[Operation]:
 
 def sync_operation(serve: SyncServe) -> Operation:
     """The door of the separate posd-sync process; its scope exists on the Unix socket only."""
+    waiting = ThreadPoolExecutor(_SYNC_WAITS, "sync-port")
+    """Not asyncio's own pool: that one holds up the server's stop until the longest wait is over."""
 
     async def sync_port(call: Call) -> Response:
+        work = partial(serve, call.path["method"], call.body)
         try:
-            return JSONResponse(await asyncio.to_thread(serve, call.path["method"], call.body))
+            return JSONResponse(await asyncio.get_running_loop().run_in_executor(waiting, work))
         except LookupError:
             raise Refused(
                 404, "method_unknown", "posd and posd-sync differ; install the same version of both"

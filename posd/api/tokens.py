@@ -66,7 +66,9 @@ class TokenStore:
         with self._lock:
             tokens = self._load()
             if any(token.name == name for token in tokens):
-                raise Refused(409, "name_taken", f"a program named {name!r} is paired; revoke it first or take another")
+                raise Refused(
+                    409, "name_taken", f"{name!r} is paired already; take another name, or first: posd pair revoke"
+                )
             created = self._clock.now().wall_ms
             self._save((*tokens, Token(name, origin, tuple(sorted(granted)), digest(text), created)))
         return text

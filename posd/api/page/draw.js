@@ -33,6 +33,7 @@ export function draw(s) {
   const root = document.documentElement;
   root.lang = s.speech.language;
   root.dir = s.speech.direction;
+  root.dataset.version = s.view.version;
   document.title = `${s.view.shop.name}`;
   const { version, signal, ...view } = s.view;
   const frame = [s.speech.language, view.shop, view.readers, view.link, s.line, s.minute];

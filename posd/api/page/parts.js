@@ -15,10 +15,19 @@ export function unitName(s, unit, prefix = "balance") {
   return unit;
 }
 
-/** Verdict panel: one colour, one icon, one word; then lines, the first of them strong. */
+/** Verdict panel: one colour, one icon, one word; then lines, of which `strong` ones stand out. */
 export function verdict(tone, sign, heading, lines, more = []) {
-  const strong = (line, i) => el("p", {}, i === 0 ? el("b", {}, line) : line);
-  return el("section", { class: `panel verdict ${tone}` }, sign, el("h1", {}, heading), lines.filter(Boolean).map(strong), more);
+  const paragraphs = lines.filter(Boolean).map((line) => el("p", {}, line));
+  return el("section", { class: `panel verdict ${tone}` }, sign, el("h1", {}, heading), paragraphs, more);
+}
+
+export function strong(nodes) {
+  return nodes && el("b", {}, nodes);
+}
+
+/** What is earned: with a plus where the language sets signs before numbers. */
+export function gained(s, quantity) {
+  return el("span", {}, s.speech.direction === "ltr" && "+", s.speech.quantity(quantity));
 }
 
 /** Three things to do. Each: key of the words; `key.why` stands under it; `key` of the keyboard where there is one. */

@@ -1,7 +1,7 @@
 // The amount and the quote: what is to be paid, what is used, what it earns, what a little more would bring.
 
 import { el, icon } from "../dom.js";
-import { amountPad, caret, ESC_BACK, padKey, unitIcon, ways } from "../parts.js";
+import { amountPad, caret, ESC_BACK, gained, padKey, unitIcon, ways } from "../parts.js";
 import { decimalMark, groupDigits, localDigits } from "../numbers.js";
 import { memberPanel, switchKey, useKeys, useWords } from "./member.js";
 
@@ -38,7 +38,7 @@ function typedFigure(s) {
   return fraction === undefined ? figure : figure + decimalMark(s.speech.set) + localDigits(fraction, s.speech.set);
 }
 
-const size = (figure) => (figure.length > 13 ? "longer" : figure.length > 10 ? "long" : "");
+const size = (figure) => (figure.length > 13 ? "longer" : figure.length > 9 ? "long" : "");
 
 function payCard(s, sale) {
   const figure = s.speech.amount(sale.payable_minor);
@@ -64,8 +64,8 @@ function useRows(s, sale) {
 
 function earnRows(s, sale) {
   if (!sale.earnings.length) return [];
-  const why = sale.earnings.map(({ why: words }) => el("span", { class: "why" }, s.speech.tell(words)));
-  const gains = sale.earnings.map(({ unit, earned }) => el("span", {}, "+", s.speech.quantity({ unit, amount: earned })));
+  const why = el("span", { class: "why" }, s.speech.tell(sale.earnings[0].why));
+  const gains = sale.earnings.map(({ unit, earned }) => gained(s, { unit, amount: earned }));
   return [el("div", { class: "row" }, icon("star"), el("div", {}, el("b", {}, s.speech.say("earns.title")), why), el("span", { class: "v plus" }, gains))];
 }
 

@@ -1,11 +1,11 @@
 // A payment card was presented. Nothing of it was kept, and the sale goes on.
 
 import { el, icon } from "../dom.js";
-import { callCode, ESC_BACK, steps, verdict } from "../parts.js";
+import { callCode, ESC_BACK, steps, strong, verdict } from "../parts.js";
 
 export function draw(s) {
   return [
-    verdict("stop", icon("bank", "sign"), s.speech.say("bank.title"), [s.speech.say("bank.kept")]),
+    verdict("stop", icon("bank", "sign"), s.speech.say("bank.title"), [strong(s.speech.say("bank.kept"))]),
     el("section", { class: "work" }, steps(s, [{ words: "bank.back" }, { words: "bank.ask" }, { words: "bank.phone", key: "F2" }]), callCode(s, s.view.notice?.code)),
   ];
 }

@@ -1,7 +1,7 @@
 // Booked: what was paid, what there is now, what stands on the receipt. The till leads on by itself after three seconds.
 
 import { el, icon } from "../dom.js";
-import { balance, unitName, verdict } from "../parts.js";
+import { balance, strong, unitName, verdict } from "../parts.js";
 
 const HEADINGS = { sale: "done.title", refund: "done.title.refund", void: "done.title.void" };
 
@@ -11,7 +11,7 @@ export function draw(s) {
   const bar = el("div", { class: "count", "aria-hidden": "true" }, el("i"));
   return [
     verdict("ok", sign, s.speech.say(HEADINGS[done.kind] ?? "done.title"),
-      [gain(s, done), s.speech.say(done.queued ? "done.queued" : "done.sent")], [bar, el("p", {}, s.speech.say("done.next"))]),
+      [strong(gain(s, done)), s.speech.say(done.queued ? "done.queued" : "done.sent")], [bar, el("p", {}, s.speech.say("done.next"))]),
     el("section", { class: "work" }, el("div", { class: "outcome" }, el("div", {}, slip(s, done), after(s, done)), paper(s, done))),
   ];
 }

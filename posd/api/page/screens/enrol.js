@@ -2,14 +2,15 @@
 
 import { cap, el, icon } from "../dom.js";
 import { groupPhone } from "../entry.js";
-import { caret, ESC_BACK, pad, verdict } from "../parts.js";
+import { caret, ESC_BACK, pad, strong, verdict } from "../parts.js";
 
+const NUMBERS_BEGIN = { IRR: "09", IQD: "07", AED: "05", SAR: "05" };
 const MEDIA = new Set(["magstripe", "barcode", "chip"]);
 
 export function draw(s) {
   const { enrol } = s.view;
   return [
-    verdict("new", icon("join", "sign"), s.speech.say(enrol.card ? "enrol.title" : "enrol.title.no_card"), [problem(s, enrol), about(s, enrol), gift(s, enrol)]),
+    verdict("new", icon("join", "sign"), s.speech.say(enrol.card ? "enrol.title" : "enrol.title.no_card"), [strong(problem(s, enrol)), about(s, enrol), strong(gift(s, enrol))]),
     el("section", { class: "work" }, el("div", { class: "split" },
       el("div", { class: "form" }, phoneField(s), nameField(s), consent(s), enrol.card ? link(s) : null),
       phonePad(s))),
@@ -55,7 +56,7 @@ const link = (s) => check(s, "F2", s.person.link, "field.link", s.toggleLink);
 
 /** The pad of a phone number: its soft key types how numbers begin here. */
 export function phonePad(s) {
-  const start = s.view.money.unit === "IRR" ? "09" : "00";
+  const start = NUMBERS_BEGIN[s.view.money.unit] ?? "+";
   return pad(s, { types: start, shown: s.speech.digits(start) }, { press: s.typePerson, erase: s.erasePerson });
 }
 

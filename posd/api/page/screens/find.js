@@ -1,12 +1,12 @@
 // A member without a card: by phone number.
 
 import { el, icon } from "../dom.js";
-import { ESC_BACK, verdict } from "../parts.js";
+import { ESC_BACK, strong, verdict } from "../parts.js";
 import { phoneField, phonePad } from "./enrol.js";
 
 export function draw(s) {
   const { problem } = s.view.find;
-  const lines = [problem && s.speech.tell(problem), s.speech.say("find.hint")];
+  const lines = [strong(problem && s.speech.tell(problem)), s.speech.say("find.hint")];
   return [
     verdict("new", icon("phone", "sign"), s.speech.say("find.title"), lines),
     el("section", { class: "work" }, el("div", { class: "split" }, el("div", { class: "form" }, phoneField(s)), phonePad(s))),

@@ -1,13 +1,13 @@
 // A reader is gone: selling goes on, what to push in, and the page closes by itself when the reader is back.
 
 import { el, icon } from "../dom.js";
-import { callCode, steps, verdict } from "../parts.js";
+import { callCode, steps, strong, verdict } from "../parts.js";
 
 export function draw(s) {
   const { lost, notice } = s.view;
   const name = el("bdi", {}, lost.name);
   return [
-    verdict("warn", icon("plug", "sign"), heading(s), [s.speech.say("lost.on"), s.speech.say("lost.closes")]),
+    verdict("warn", icon("plug", "sign"), heading(s), [strong(s.speech.say("lost.on")), s.speech.say("lost.closes")]),
     el("section", { class: "work" },
       steps(s, [{ words: "lost.plug", why: name }, { words: "lost.until", key: "F2" }, { words: "lost.call" }]),
       callCode(s, lost.code ?? notice?.code)),

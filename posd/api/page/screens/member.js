@@ -4,6 +4,7 @@ import { el, icon } from "../dom.js";
 import { amountPad, balance, caret, ESC_BACK, padKey, unitIcon, unitName } from "../parts.js";
 
 const TIER_COLOURS = new Set(["bronze", "silver", "gold", "diamond"]);
+const LONG_NAME = 14;
 const USE_KEYS = ["F5", "F6"];
 
 export function draw(s) {
@@ -14,15 +15,14 @@ export function draw(s) {
 export function memberPanel(s) {
   const { member } = s.view;
   return el("section", { class: "panel" }, who(s, member), path(s, member),
-    member.balances.map((held) => balance(s, held, unitName(s, held.unit), usable(s, held))),
-    member.earn_only ? el("p", { class: "note" }, s.speech.say("member.earn_only")) : null);
+    member.balances.map((held) => balance(s, held, unitName(s, held.unit), usable(s, held))));
 }
 
 function who(s, member) {
   const colour = member.tier && TIER_COLOURS.has(member.tier.code) ? member.tier.code : "plain";
   return el("div", { class: "who-row" },
     el("span", { class: `face ${colour}`, "aria-hidden": "true" }, [...member.name.trim()][0] ?? "?"),
-    el("h1", {}, el("bdi", {}, member.name)),
+    el("h1", { class: member.name.length > LONG_NAME ? "long" : null }, el("bdi", {}, member.name)),
     el("span", { class: "sub" }, s.speech.digits(member.phone_mask)),
     member.tier && el("span", { class: `badge ${colour}` },
       Array.from({ length: Math.min(Math.max(member.tier.rank, 1), 4) }, () => icon("gem")), s.speech.tierName(member.tier.code)));
@@ -45,10 +45,10 @@ function usable(s, held) {
 function work(s) {
   const rows = el("div", { class: "card rows" }, s.view.member.balances.map((held) => useRow(s, held)));
   return el("section", { class: "work" },
-    el("div", { class: "card sum" },
+    el("div", { class: "card sum one" },
       el("div", {}, el("span", { class: "l" }, s.speech.say("amount.label")),
-        el("div", { class: "amt" }, el("div", { class: "f empty" }, caret(), el("span", { class: "u" }, s.speech.unitName())), padKey(s))),
-      el("div", {}, el("p", { class: "w" }, s.speech.say("amount.type")))),
+        el("div", { class: "f empty" }, caret(), el("span", { class: "u" }, s.speech.unitName()))),
+      el("div", { class: "amt" }, el("p", { class: "w" }, s.speech.say("amount.type")), padKey(s))),
     s.view.member.balances.length ? el("h2", { class: "h" }, s.speech.say("use.title")) : null,
     el("div", { class: `mid ${s.padOpen ? "with-pad" : ""}` }, rows, s.padOpen ? amountPad(s) : null));
 }
