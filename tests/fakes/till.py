@@ -18,6 +18,7 @@ from posd.words import Words
 Publish = Callable[[str, Mapping[str, Any]], object]
 
 PARISA = "0197parisa"
+_WHY = {"key": "earn.rate", "args": {}}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class FakeTill:
         self._sales: dict[str, dict[str, Any]] = {}
         self._reads: dict[str, str | None] = {}
         self._version = 1
+        self._seq = 0
         self.disk_open = threading.Event()
         self.disk_open.set()
         self.asked_to_sync = 0
@@ -104,10 +106,12 @@ class FakeTill:
         spent = min(request.redeem.get("CREDIT", 0), self._balances[member]["CREDIT"], total) if member else 0
         earned = (total - spent) // 100 if member else 0
         return {
+            "currency": request.currency,
             "total_minor": total,
             "payable_minor": total - spent,
+            "saves_minor": spent,
             "redemptions": [{"unit": "CREDIT", "spent": spent, "value_minor": spent}] if spent else [],
-            "earnings": [{"unit": "PTS", "earned": earned}] if earned else [],
+            "earnings": [{"unit": "PTS", "earned": earned, "why": _WHY}] if earned else [],
         }
 
     def sell(self, request: SaleRequest, caller: Caller, idempotency_key: str) -> Future[Document]:
@@ -116,9 +120,17 @@ class FakeTill:
             expected = request.expect_payable_minor
             if expected not in (None, quote["payable_minor"]):
                 raise Refused(409, "quote_changed", "quote again", Words("sale.quote_changed"))
-            earned = {e["unit"]: e["earned"] for e in quote["earnings"]}
-            spent = {r["unit"]: r["spent"] for r in quote["redemptions"]}
-            return self._book("sale", request, quote["total_minor"], earned, spent)
+            member = self._member_of(request)
+            for item in quote["earnings"]:
+                self._balances[str(member)]["PTS"] += item["earned"]
+            for item in quote["redemptions"]:
+                self._balances[str(member)]["CREDIT"] -= item["spent"]
+            body = {**quote, "lines": [dict(line) for line in request.lines]}
+            entry = self._book("sale", None, member, body)
+            self._sales[entry["id"]] = {
+                "sale_id": entry["id"], "member_id": member, "voided": False, "body": body, "returns": [],
+            }  # fmt: skip
+            return entry
 
         return self._later(lambda: self._once(caller, idempotency_key, ("sell", request), sold))
 
@@ -129,16 +141,18 @@ class FakeTill:
         self, sale_id: str, lines: Sequence[Mapping[str, int]], caller: Caller, idempotency_key: str
     ) -> Future[Document]:
         def refunded() -> Document:
-            return self._book("refund", self._named(sale_id)["sale_id"], 0, {}, {})
+            sale = self._named(sale_id)
+            return self._return("refund", sale, {"lines": [dict(line) for line in lines]})
 
         return self._later(lambda: self._once(caller, idempotency_key, ("refund", sale_id, str(lines)), refunded))
 
     def void(self, sale_id: str, caller: Caller, idempotency_key: str) -> Future[Document]:
         def voided() -> Document:
-            if self._named(sale_id).get("voided"):
+            sale = self._named(sale_id)
+            if sale["voided"]:
                 raise Refused(409, "already_voided", "this sale is void already")
-            self._sales[sale_id] = {**self._sales[sale_id], "voided": True}
-            return self._book("void", sale_id, 0, {}, {})
+            sale["voided"] = True
+            return self._return("void", sale, {})
 
         return self._later(lambda: self._once(caller, idempotency_key, ("void", sale_id), voided))
 
@@ -158,7 +172,7 @@ class FakeTill:
     @property
     def booked(self) -> int:
         """How many sales, refunds and voids stand in the books."""
-        return len(self._sales)
+        return self._seq
 
     def _member_of(self, request: SaleRequest) -> str | None:
         found = self.member(member_id=request.member_id, phone=None, read_id=request.read_id)
@@ -171,25 +185,34 @@ class FakeTill:
             raise Refused(404, "sale_unknown", "no such sale")
         return self._sales[sale_id]
 
-    def _book(
-        self, kind: str, about: object, total: int, earned: Mapping[str, int], spent: Mapping[str, int]
-    ) -> Document:
-        sale_id = f"sale-{len(self._sales) + 1}"
-        if isinstance(about, SaleRequest) and (member := self._member_of(about)):
-            for unit in ("PTS", "CREDIT"):
-                self._balances[member][unit] += earned.get(unit, 0) - spent.get(unit, 0)
-        sale = {"sale_id": sale_id, "kind": kind, "at_ms": 0, "total_minor": total, "earned": earned, "spent": spent}
-        self._sales[sale_id] = dict(sale)
-        self._publish("sale.booked", {"sale_id": sale_id, "kind": kind})
-        return sale
+    def _return(self, kind: str, sale: dict[str, Any], body: Mapping[str, Any]) -> Document:
+        entry = self._book(kind, sale["sale_id"], sale["member_id"], body)
+        sale["returns"].append({"id": entry["id"], "kind": kind, "body": body})
+        return entry
+
+    def _book(self, kind: str, sale_id: str | None, member: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._seq += 1
+        entry_id = f"{self._seq:032x}"
+        self._publish("entry.booked", {"id": entry_id, "kind": kind, "seq": self._seq})
+        return {
+            "id": entry_id,
+            "kind": kind,
+            "sale_id": sale_id or entry_id,
+            "seq": self._seq,
+            "receipt_code": "9F3A 77C1",
+            "member_id": member,
+            "balances": dict(self._balances[member]) if member else {},
+            "body": body,
+            "receipt": [],
+        }
 
     def _once(self, caller: Caller, key: str, asked: object, book: Callable[[], Document]) -> Document:
         known = self._answers.get((caller.name, key))
         if known is None:
-            known = self._answers[caller.name, key] = (asked, book())
-        if known[0] != asked:
-            raise Refused(409, "idempotency_key_reused", "this key was used for another request")
-        return known[1]
+            self._answers[caller.name, key] = (asked, book())
+        elif known[0] != asked:
+            raise Refused(409, "idempotency_conflict", "this key was used for another request")
+        return {**self._answers[caller.name, key][1], "repeated": known is not None}
 
     def _later(self, work: Callable[[], Any]) -> Future[Any]:
         def on_disk() -> Any:
