@@ -52,28 +52,27 @@ class Books:
         Raises `RequestConflict`, `AlreadyResolved`, or ValueError for what the schema refuses; the transaction's other
         entries stay as they are.
         """
-        if slip.request is None and slip.provisional is None:
-            return self._insert(slip)  # one statement undoes itself
-        before = self.head
-        try:
-            with savepoint(self.db):
-                return self._insert_all(slip)
-        except (sqlite3.Error, PosdError, ValueError):
-            self.head = before
-            raise
-
-    def _insert_all(self, slip: Slip) -> Entry:
         if slip.request is not None and (booked := requested(self.db, slip.request)) is not None:
             return booked
-        entry = self._insert(slip)
+        entry = self._insert(slip) if slip.provisional is None else self._insert_with_member(slip, slip.provisional)
         if slip.request is not None:
             row = (slip.request.key_hash, slip.request.body_hash, entry.seq)
             self.db.execute("insert into request (key_hash, body_hash, seq) values (?, ?, ?)", row)
-        if slip.provisional is not None:
-            remember_provisional(self.db, slip.provisional, entry.seq)
+        return entry
+
+    def _insert_with_member(self, slip: Slip, member: MemberRow) -> Entry:
+        before = self.head
+        try:
+            with savepoint(self.db):
+                entry = self._insert(slip)
+                remember_provisional(self.db, member, entry.seq)
+        except (sqlite3.Error, PosdError, ValueError):
+            self.head = before
+            raise
         return entry
 
     def _insert(self, slip: Slip) -> Entry:
+        """One statement, which undoes itself when it is refused."""
         draft = slip.draft
         entry = placed(draft.entry_id, slip.payload, self.head, self.till_id)
         place = (entry.seq, entry.epoch, draft.entry_id)

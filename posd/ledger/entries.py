@@ -121,9 +121,8 @@ def encode_payload(draft: Draft) -> bytes:
         "legs": [[leg.account, leg.unit, leg.amount] for leg in draft.legs],
         "body": draft.body,
     }
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    json.loads(text, parse_float=_refuse_float)  # what could never be read again must not be hashed
-    return text.encode()
+    _check_integers_and_text(draft.body)
+    return _ENCODER.encode(document).encode()
 
 
 def parse_payload(payload: bytes) -> Draft:
@@ -144,6 +143,25 @@ def parse_payload(payload: bytes) -> Draft:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a ledger payload: {error}") from error
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _check_integers_and_text(value: Any) -> None:
+    """What could not be read again must not be hashed. Raises TypeError."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        if not isinstance(value, str | int | None):
+            raise TypeError(f"an entry holds integers and text only, not {type(value).__name__}")
+        return
+    for part in value:
+        if type(part) not in _PLAIN:
+            _check_integers_and_text(part)
 
 
 def _refuse_float(text: str) -> float:

@@ -18,6 +18,10 @@ class RequestKey:
     key_hash: bytes
     body_hash: bytes
 
+    def __post_init__(self) -> None:
+        if len(self.key_hash) != 32 or len(self.body_hash) != 32:
+            raise ValueError("a request is named by two SHA-256 digests; build it with RequestKey.of")
+
     @classmethod
     def of(cls, key: str, body: bytes) -> Self:
         """``key`` should begin with the caller's name, so that two registers cannot meet in one key."""

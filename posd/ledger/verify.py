@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 BEGINNING = Head(0, 0, GENESIS)
 
 ROWS = """
-select seq, epoch, id, payload, prev, hash, kind, member, ref, (select json_group_array(json_array(account, unit, amount))
-  from (select account, unit, amount from leg where leg.seq = entry.seq order by n))
+select seq, epoch, id, payload, prev, hash, kind, member, ref, (
+    select json_group_array(json_array(account, unit, amount))
+      from (select account, unit, amount from leg where leg.seq = entry.seq order by n))
 from entry where seq > ? order by seq
 """
 
 # The unary plus keeps the index out: an index that is damaged must not vouch for itself.
 SAME_ID = "select max(seq) from entry group by +id having count(*) > 1 order by 1 limit 1"
-RESOLVED_TWICE = (
-    "select max(seq) from entry where kind in ({kinds}) group by +ref having count(*) > 1 order by 1 limit 1"
-)
+RESOLVED_TWICE = """
+select max(seq) from entry where kind in (select value from json_each(?))
+group by +ref having count(*) > 1 order by 1 limit 1"""
 OUTBOX_LACKS = (
     "select min(seq) from entry left join outbox using (seq) "
     "where seq > (select acked_seq from till_state) and outbox.seq is null"

@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar
 
 from posd.errors import LedgerError, LedgerUnwritable, PosdError
 from posd.ledger.books import Books
-from posd.ledger.connection import transaction
 from posd.ledger.trouble import advice, is_full, speaks_of_the_draft
 
 T = TypeVar("T")
@@ -165,10 +164,12 @@ class Writer:
         try:
             if self._books is None:
                 self._books = self._open_books()
-            with transaction(self._books.db):
-                answers = [_answer(job, self._books) for job in jobs]
+            books = self._books
+            books.db.execute("begin immediate")
+            answers = [_answer(job, books) for job in jobs]
+            books.db.execute("commit")
         except (sqlite3.Error, LedgerError) as error:
-            self._give_up_connection()
+            self._give_up_connection()  # which rolls back what was not committed
             return error
         return answers
 

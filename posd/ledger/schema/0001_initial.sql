@@ -76,12 +76,11 @@ end;
 create trigger entry_booked after insert on entry begin
     -- A leg is an array of three. (Not json_extract: with trusted_schema off, SQLite 3.40 takes it for unsafe.)
     insert into leg (seq, n, account, unit, amount)
-        select new.seq, line.key,
-               max(case part.key when 0 then part.value end),
-               max(case part.key when 1 then part.value end),
-               max(case part.key when 2 then part.value end)
-          from json_each(cast(new.payload as text), '$.legs') as line, json_each(line.value) as part
-         group by line.key;
+        select new.seq, line.key, account.value, unit.value, amount.value
+          from json_each(cast(new.payload as text), '$.legs') as line,
+               json_each(line.value, '$[0]') as account,
+               json_each(line.value, '$[1]') as unit,
+               json_each(line.value, '$[2]') as amount;
     select raise(abort, 'I3: legs do not sum to zero')
      where exists (select 1 from leg where seq = new.seq group by unit having sum(amount) <> 0);
     insert into outbox (seq) values (new.seq);
