@@ -95,7 +95,8 @@ class Daemon:
         sockets = open_sockets(settings)
         running.callback(close_sockets, sockets)
         linked, club = self._club(running)
-        store = Store.open(self._state_dir / "ledger.db", till_id=linked.grant.till_id, clock=self._clock)
+        grant = linked.grant
+        store = Store.open(self._state_dir / "ledger.db", till_id=grant.till_id, clock=self._clock, epoch=grant.epoch)
         running.callback(store.close)
         hub = EventHub()
         inbox: queue.Queue[Any] = queue.Queue(INBOX_SIZE)

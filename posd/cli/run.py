@@ -27,6 +27,7 @@ def run(place: Place, standalone: bool, sync_process: str | None, verbose: bool)
         format="%(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("urllib3").setLevel(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     place.make_state_dir()
     daemon = Daemon(
         place.config,
