@@ -183,6 +183,17 @@ def test_equal_remainders_go_to_the_lower_line_number() -> None:
     assert answer.earnings[0].shares == (Share(1, 2), Share(2, 1), Share(3, 1))
 
 
+def test_the_largest_remainder_gets_what_is_left_over() -> None:
+    answer = ask((program({**POINTS_RULE, "per_minor": 300_000}),), basket(100_000, 200_000))
+    assert answer.earnings[0].shares == (Share(2, 1),)
+
+
+def test_what_points_paid_of_a_line_credit_does_not_pay_again() -> None:
+    programs = (program(ONE_TO_ONE, {**ONE_TO_ONE, "id": "credit", "unit": "CREDIT"}),)
+    answer = ask(programs, basket(1, 1, PTS=1, CREDIT=1), member(PTS=1, CREDIT=1))
+    assert [it.value_shares for it in answer.redemptions] == [(Share(1, 1),), (Share(2, 1),)]
+
+
 def test_a_discount_line_lowers_the_sale_and_gets_no_share() -> None:
     answer = ask(POINTS, basket(300_000, -100_000, PTS=100), member(PTS=100))
     assert (answer.total_minor, answer.payable_minor) == (200_000, 100_000)
@@ -249,6 +260,15 @@ def test_an_option_says_why_it_is_not_all(
     (option,) = ask(programs, sold, who).options
     assert (option.possible, option.why_not) == (possible, why_not)
     assert option.value_minor == possible * 1000
+
+
+def test_a_minimum_between_two_steps_is_the_next_step() -> None:
+    programs = (program({**ONE_TO_ONE, "step": 10, "minimum": 105}),)
+    assert ask(programs, basket(1000), member(PTS=110)).options[0].possible == 110
+    (option,) = ask(programs, basket(1000), member(PTS=109)).options
+    assert option.why_not == Words(
+        "quote.why_not.balance", {"limit": quantity(110, "PTS"), "missing": quantity(1, "PTS")}
+    )
 
 
 def test_half_of_the_sale_needs_twice_the_sale() -> None:

@@ -213,6 +213,13 @@ def test_points_that_are_spent_already_warn_and_never_refuse(balance: int, missi
     assert back.warnings == expected
 
 
+def test_points_that_come_back_pay_for_those_that_go() -> None:
+    sale = sold(both_on_one_card(), basket(1_000_000, PTS=100), member(PTS=100))
+    back = refund_quote(sale, [], [RefundLine(1, 1000)], balances={"PTS": 0})
+    assert isinstance(back, RefundQuote)
+    assert (back.taken_back["PTS"], back.given_back["PTS"], back.warnings) == (9, 100, ())
+
+
 def test_a_debt_that_this_return_did_not_make_is_not_told() -> None:
     sale = sold((), basket(1000))
     back = refund_quote(sale, [], [RefundLine(1, 1000)], balances={"PTS": -5})
