@@ -37,7 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
 
 
 def test_a_sale_from_card_to_refund(api: LocalApi) -> None:
-    assert api.ask("POST", "/v1/simulated/reads", {"kind": "scan", "data": "990012345678"}).status == 202
+    assert api.ask("POST", "/v1/simulated/reads", {"kind": "scan", "data": "9800000000012345"}).status == 202
     read_id = api.ask("GET", "/v1/events?since=" + f"{api.hub.boot}-0").json["events"][0]["data"]["read_id"]
     member = api.ask("GET", f"/v1/members?read_id={read_id}").json
     assert member["name"] == "Parisa M."

@@ -54,7 +54,7 @@ ACTIONS = {
 """The actions of `docs/cashier-view.md`, by their ``do``."""
 
 _PAGE = frozenset({Scope.PAGE})
-_SIMULATED_EXAMPLE = {"kind": "scan", "data": "990012345678"}
+_SIMULATED_EXAMPLE = {"kind": "scan", "data": "9800000000012345"}
 
 
 def till_operations(port: TillPort, simulated_readers: bool) -> list[Operation]:

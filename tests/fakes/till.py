@@ -31,7 +31,7 @@ class Known:
     balances: Mapping[str, int]
 
 
-MEMBERS = {PARISA: Known("Parisa M.", "09120001234", "990012345678", {"PTS": 1284, "CREDIT": 50000})}
+MEMBERS = {PARISA: Known("Parisa M.", "09120001234", "9800000000012345", {"PTS": 1284, "CREDIT": 50000})}
 
 
 class FakeTill:
