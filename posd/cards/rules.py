@@ -14,7 +14,6 @@ from typing import Any
 
 from posd.cards import gs1, ndef
 from posd.cards.barcode import CODE_ID_TABLES, Scan, is_product, normalise_gtin
-from posd.cards.card_scripts import ChipLayout
 from posd.cards.checks import gs1_ok, luhn_ok
 from posd.cards.chip import LOYALTY, NDEF
 from posd.cards.identity import Identity
@@ -120,7 +119,6 @@ class CardRules:
     """Try `DEFAULT_RULES` behind the club's own."""
     code_ids: Mapping[str, str] = field(default_factory=dict)
     """Reader id → maker's table of one-letter prefixes (`CODE_ID_TABLES`), for scanners that send them."""
-    chip: ChipLayout = field(default_factory=ChipLayout)
 
     def __post_init__(self) -> None:
         for prefix in self.own_prefixes:
