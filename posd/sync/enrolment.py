@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import posd
 from posd.errors import ConfigError, SyncError
@@ -70,8 +70,8 @@ def enrol_till(
     the club cannot be reached. Neither contains the code or the token.
     """
     address = ClubAddress(check_address(url), ca_file=ca_file, proxy=proxy)
-    _expect_unlinked(state_dir)
     _expect_writable(state_dir)
+    _expect_unlinked(state_dir)
     client = ClubClient(address, timeouts)
     try:
         exchange = client.enrol(TillRequest(invitation.strip(), name, posd.__version__))
@@ -106,24 +106,24 @@ def check_address(url: str) -> str:
 
     Without TLS only in the shop's own network: the token that proves who the till is travels in each request.
     """
-    parts = urlsplit(url.strip())
-    host = _host(url)
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ConfigError(f"{url!r} is not an address: write it like https://club.example")
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        # Not repeated: somebody may have written a password into it.
+        raise ConfigError("this is not a club's address: write it like https://club.example")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError("the club's address is scheme, host and port only: no user, password, '?' or '#'")
-    if parts.scheme == "http" and not _is_nearby(host):
-        raise ConfigError(f"write https://{host}: without TLS anybody on the way could act as this till")
+    if parts.scheme == "http" and not _is_nearby(parts.hostname):
+        raise ConfigError(f"write https://{parts.hostname}: without TLS anybody on the way could act as this till")
     return url.strip().rstrip("/")
 
 
-def _host(url: str) -> str:
+def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018  # a property that raises for a port that is none
     except ValueError:
-        return ""
-    return parts.hostname or ""
+        return None
+    return parts
 
 
 def _is_nearby(host: str) -> bool:

@@ -46,13 +46,11 @@ class Link:
         return ADVICE[self.reason] if self.reason else ""
 
     def differs(self, other: Link) -> bool:
-        """Worth telling: anything but the time of contact has changed."""
-        return (self.state, self.reason, self.queue, self.stuck_seq) != (
-            other.state,
-            other.reason,
-            other.queue,
-            other.stuck_seq,
-        )
+        """Worth telling: anything but the time of a further contact has changed."""
+        return self._told() != other._told()
+
+    def _told(self) -> tuple[object, ...]:
+        return self.state, self.reason, self.queue, self.stuck_seq, self.last_contact is None
 
 
 def combined(push: Outcome | None, pull: Outcome | None) -> tuple[LinkState, Reason | None]:
