@@ -140,11 +140,20 @@ def _paid_with_points(sale: _Sale, payable_minor: int) -> tuple[Words, ...]:
 
 
 def _not_now(known: Sequence[Program], current: Sequence[Program], now_ms: int) -> tuple[Words, ...]:
-    """Programs that are over or still to come, unless another version of them is in force."""
+    """Programs that are over or still to come, unless another version of them is in force. "Ended on" names the last
+    day on which it was."""
     running = {program.id for program in current}
     found: list[Words] = []
     for program in newest(known):
-        moment, key = (program.ends_at, "ended") if program.ended(now_ms) else (program.starts_at, "not_started")
-        if program.id not in running and moment is not None:
-            found.append(Words(f"quote.why_not.{key}", {"program": names(program.name), "date": moment.on}))
+        if program.id in running:
+            continue
+        if program.ends_at is not None and program.ended(now_ms):
+            found.append(_when("quote.why_not.ended", program, program.ends_at - 1))
+        else:
+            assert program.starts_at is not None  # neither in force nor over
+            found.append(_when("quote.why_not.not_started", program, program.starts_at))
     return tuple(found)
+
+
+def _when(key: str, program: Program, wall_ms: int) -> Words:
+    return Words(key, {"program": names(program.name), "date": wall_ms})

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 from posd.loyalty.lines import line_of, lines_of_keys
 from posd.loyalty.rules import KINDS, Rule
-from posd.loyalty.shape import Choice, Kinds, Moment, Names, Problem, Since, Whole, Word, read_table
+from posd.loyalty.shape import Choice, Kinds, Moment, Names, Problem, Whole, Word, read_table
 from posd.units import CREDIT, POINTS, UNITS
 
 R = TypeVar("R")
@@ -37,22 +37,22 @@ class Program:
     currency: Annotated[str, Choice("Sales in this currency only.", MONEY)]
     name: Annotated[Mapping[str, str], Names("What people call it.")]
     rules: Annotated[tuple[Rule, ...], Kinds("What members earn, may spend, and become.", KINDS)]
-    starts_at: Annotated[Moment | None, Since("In force from this instant on; always, if left out.")] = None
-    ends_at: Annotated[Moment | None, Since("Not in force from this instant on; never ends, if left out.")] = None
+    starts_at: Annotated[int | None, Moment("In force from this instant on; always, if left out.")] = None
+    ends_at: Annotated[int | None, Moment("Not in force from this instant on; never ends, if left out.")] = None
 
     def flaw(self) -> str | None:
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             return "two rules have the same id; give each its own"
-        if self.starts_at and self.ends_at and self.starts_at.wall_ms >= self.ends_at.wall_ms:
+        if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
             return "ends_at must be later than starts_at"
         return None
 
     def started(self, now_ms: int) -> bool:
-        return self.starts_at is None or self.starts_at.wall_ms <= now_ms
+        return self.starts_at is None or self.starts_at <= now_ms
 
     def ended(self, now_ms: int) -> bool:
-        return self.ends_at is not None and self.ends_at.wall_ms <= now_ms
+        return self.ends_at is not None and self.ends_at <= now_ms
 
 
 @dataclass(frozen=True, slots=True)

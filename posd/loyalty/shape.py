@@ -138,16 +138,8 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An instant that an owner wrote with its offset, so that no till needs to know the time zone. ``on``: the date
-    as he wrote it, ISO 8601."""
-
-    wall_ms: int
-    on: str
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """An RFC 3339 instant with offset, as text; TOML's own date-times become such text first."""
+    """An RFC 3339 instant, read as Unix milliseconds. Owners write it with its offset, so that no till needs to know
+    the time zone; TOML's own date-times become such text first."""
 
     says: str
 
@@ -161,7 +153,7 @@ class Since:
             return None
         # Whole seconds by integer arithmetic: timestamp() is a float.
         elapsed = instant - datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-        return Moment((elapsed.days * 86_400 + elapsed.seconds) * 1000, instant.date().isoformat())
+        return (elapsed.days * 86_400 + elapsed.seconds) * 1000
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "date-time", "description": self.says}
