@@ -252,6 +252,7 @@ def _done(state: Done, facts: Facts) -> dict[str, Any]:
         "queued": state.queued,
         "can_undo": draft.kind is Kind.SALE,
         "name": state.name,
+        "member_id": draft.member,
     }
 
 
