@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
 
+from posd.club.dashboard.figures import read_figures
 from posd.club.database import Database, open_database
 from posd.club.deltas import member_rows
 from posd.club.keys import ClubKeys, load_keys, new_keys, save_keys
@@ -22,7 +23,7 @@ from posd.club.migrate import migrate
 from posd.club.programs import put_program, ready_programs, stop_program
 from posd.club.shop import Club, Settings, read_club, settings_text
 from posd.club.tables import club as clubs
-from posd.club.tables import member, till
+from posd.club.tables import journal, member, till
 from posd.club.tills import new_invitation, revoke
 from posd.errors import ConfigError
 from posd.ledger.members import MemberRow
@@ -135,6 +136,37 @@ def newest_members(connection: Connection, club: Club, limit: int) -> list[Membe
     query = select(member.c.member_id).where(member.c.club_id == club.club_id).order_by(member.c.change.desc())
     ids = [str(member_id) for member_id in connection.execute(query.limit(limit)).scalars()]
     return member_rows(connection, club, ids)[::-1]
+
+
+def report(state_dir: Path, database_url: str | None = None) -> dict[str, Any]:
+    """The overview's figures as data: money in minor parts of ``currency``, shares in thousandths."""
+    now_ms = SystemClock().now().wall_ms
+    with open_club(state_dir, database_url) as opened:
+        figures = opened.database.read(lambda connection: read_figures(connection, opened.club, now_ms))
+        parked = opened.database.read(lambda connection: parked_entries(connection, opened.club.club_id))
+    return {
+        "club": opened.club.name,
+        "currency": opened.club.settings.currency,
+        "days": [
+            {"on": day.on.isoformat(), "carded_minor": day.carded_minor, "other_minor": day.other_minor}
+            for day in figures.days
+        ],
+        "members": figures.members,
+        "active_members": figures.active,
+        "owed_minor": figures.owed.worth_minor,
+        "owed_points": figures.owed.points,
+        "redeemed_permille": figures.redeemed.share_permille,
+        "cost_permille": figures.redeemed.cost_permille,
+        "parked": parked,
+    }
+
+
+def parked_entries(connection: Connection, club_id: str) -> list[dict[str, Any]]:
+    """Entries that wait for a person: ``till_id``, ``epoch``, ``seq``, ``reason``, ``received_ms``."""
+    columns = (journal.c.till_id, journal.c.epoch, journal.c.seq, journal.c.reason, journal.c.received_ms)
+    query = select(*columns).where(journal.c.club_id == club_id, journal.c.state == "parked")
+    rows = connection.execute(query.order_by(journal.c.received_ms, journal.c.till_id, journal.c.seq))
+    return [dict(row) for row in rows.mappings()]
 
 
 def list_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, select
 
 from posd.club.changes import numbered_changes
 from posd.club.database import Database
-from posd.club.effects import Desk, Place, apply, open_person, record_trade
+from posd.club.effects import Desk, Place, apply, open_person
 from posd.club.judge import Facts, Verdict, judge, waits_for_member, waits_for_sale
 from posd.club.keys import ClubKeys
+from posd.club.programs import active_programs
 from posd.club.reading import Reading, Unreadable, read_entry
-from posd.club.shop import Club
-from posd.club.tables import NO_MEMBER, balance, booked, card_key, head, journal, member
+from posd.club.rows import change, find, find_all
+from posd.club.shop import Club, happened_ms
+from posd.club.tables import NO_MEMBER, balance, booked, card_key, head, journal, member, till
+from posd.club.turnover import record_trade
 from posd.ledger.entries import Kind
 
 NOTHING_HAPPENED = frozenset({"duplicate_entry", "already_voided"})
@@ -41,7 +44,7 @@ def tills_behind(connection: Connection, club_id: str) -> list[str]:
 
 def _post_batch(connection: Connection, club: Club, keys: ClubKeys, till_id: str, batch: int) -> int:
     with numbered_changes(connection, club.club_id) as next_change:
-        desk = Desk(connection, club, keys, next_change)
+        desk = Desk(connection, club, keys, active_programs(connection, club.club_id), next_change)
         rows = _due(connection, club.club_id, till_id, batch)
         for row in rows:
             _post_row(desk, row)
@@ -68,27 +71,32 @@ def _due(connection: Connection, club_id: str, till_id: str, batch: int) -> list
 
 
 def _advance(connection: Connection, club_id: str, till_id: str, epoch: int, seq: int) -> None:
-    where = (head.c.club_id == club_id, head.c.till_id == till_id, head.c.epoch == epoch)
-    connection.execute(update(head).where(*where).values(posted_seq=seq))
+    change(connection, head, {"club_id": club_id, "till_id": till_id, "epoch": epoch}, posted_seq=seq)
 
 
 def _post_row(desk: Desk, row: Row[Any]) -> None:
     """One entry: read, judge, apply, note what became of it; then look again at what waited for it."""
-    place = Place(row.till_id, row.epoch, row.seq, row.received_ms)
     try:
         reading = read_entry(bytes(row.payload))
     except Unreadable:
-        _note(desk, place, Verdict("unreadable"))
+        _note(desk, row, Verdict("unreadable"))
         return
+    place = _place(desk, row, reading.wall_ms)
     facts = _facts(desk, reading)
     verdict = judge(reading, facts)
-    _note(desk, place, verdict)
+    _note(desk, row, verdict)
     if verdict.reason not in NOTHING_HAPPENED:
         record_trade(desk, place, reading, state="posted" if verdict.posts else "parked")
     if verdict.posts:
         keys = reading.joining.keys if reading.joining else ()
         apply(desk, place, reading, keys=[key for key in keys if key not in facts.key_owners])
         _post_waiting(desk, reading)
+
+
+def _place(desk: Desk, row: Row[Any], wall_ms: int) -> Place:
+    writer = find(desk.connection, till, club_id=desk.club_id, till_id=row.till_id)
+    at_ms = happened_ms(wall_ms, row.received_ms, writer.created_ms if writer else 0)
+    return Place(row.till_id, row.epoch, row.seq, row.received_ms, at_ms, desk.club.settings.day(at_ms))
 
 
 def _facts(desk: Desk, reading: Reading) -> Facts:
@@ -109,27 +117,21 @@ def _facts(desk: Desk, reading: Reading) -> Facts:
 
 
 def _booked(desk: Desk, entry_id: str) -> Row[Any] | None:
-    query = select(booked).where(booked.c.club_id == desk.club.club_id, booked.c.entry_id == entry_id)
-    return desk.connection.execute(query).first()
+    return find(desk.connection, booked, club_id=desk.club_id, entry_id=entry_id)
 
 
 def _is_member(desk: Desk, member_id: str) -> bool:
-    query = select(member.c.member_id).where(member.c.club_id == desk.club.club_id, member.c.member_id == member_id)
-    return desk.connection.execute(query).first() is not None
+    return find(desk.connection, member, club_id=desk.club_id, member_id=member_id) is not None
 
 
 def _balances(desk: Desk, member_id: str) -> dict[str, int]:
-    query = select(balance.c.unit, balance.c.amount).where(
-        balance.c.club_id == desk.club.club_id, balance.c.member_id == member_id
-    )
-    return {str(row.unit): int(row.amount) for row in desk.connection.execute(query)}
+    rows = find_all(desk.connection, balance, club_id=desk.club_id, member_id=member_id)
+    return {str(row.unit): int(row.amount) for row in rows}
 
 
 def _owners(desk: Desk, keys: Iterable[str]) -> dict[str, str]:
-    query = select(card_key.c.key, card_key.c.member_id).where(
-        card_key.c.club_id == desk.club.club_id, card_key.c.key.in_(tuple(keys))
-    )
-    return {str(row.key): str(row.member_id) for row in desk.connection.execute(query)}
+    found = {key: find(desk.connection, card_key, club_id=desk.club_id, key=key) for key in keys}
+    return {key: str(row.member_id) for key, row in found.items() if row is not None}
 
 
 def _post_waiting(desk: Desk, reading: Reading) -> None:
@@ -137,18 +139,12 @@ def _post_waiting(desk: Desk, reading: Reading) -> None:
     key = what.get(reading.kind)
     if key is None:
         return
-    query = select(journal).where(journal.c.club_id == desk.club.club_id, journal.c.waits_for == key)
-    for row in list(desk.connection.execute(query.order_by(journal.c.till_id, journal.c.epoch, journal.c.seq))):
+    rows = find_all(desk.connection, journal, club_id=desk.club_id, waits_for=key)
+    for row in sorted(rows, key=lambda row: (row.till_id, row.epoch, row.seq)):
         _post_row(desk, row)
 
 
-def _note(desk: Desk, place: Place, verdict: Verdict) -> None:
+def _note(desk: Desk, row: Row[Any], verdict: Verdict) -> None:
+    key = {"club_id": desk.club_id, "till_id": row.till_id, "epoch": row.epoch, "seq": row.seq}
     state = "parked" if verdict.reason else "posted"
-    where = and_(
-        journal.c.club_id == desk.club.club_id,
-        journal.c.till_id == place.till_id,
-        journal.c.epoch == place.epoch,
-        journal.c.seq == place.seq,
-    )
-    values = {"state": state, "reason": verdict.reason, "waits_for": verdict.waits_for}
-    desk.connection.execute(update(journal).where(where).values(values))
+    change(desk.connection, journal, key, state=state, reason=verdict.reason, waits_for=verdict.waits_for)

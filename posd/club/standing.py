@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from posd.club.programs import active_programs
 from posd.club.shop import Club, date_of, day_number
 from posd.club.tables import spend
 from posd.loyalty.programs import Program
@@ -17,16 +16,20 @@ PLAIN_WINDOW_DAYS = 365
 """What a club without tiers counts, so that the figure is there on the day it starts them."""
 
 
-def standing_of(connection: Connection, club: Club, member_id: str, today: int) -> tuple[dict[str, int], str | None]:
+_SPENT = (
+    select(spend.c.currency, func.sum(spend.c.amount_minor))
+    .where(spend.c.club_id == bindparam("club_id"), spend.c.member_id == bindparam("member_id"))
+    .where(spend.c.day >= bindparam("first"))
+    .group_by(spend.c.currency)
+)
+
+
+def standing_of(
+    connection: Connection, club: Club, programs: Sequence[Program], member_id: str, today: int
+) -> tuple[dict[str, int], str | None]:
     """``(progress, tier)``: minor amounts bought in the window, by currency, and the code of the tier they reach."""
-    programs = active_programs(connection, club.club_id)
-    query = (
-        select(spend.c.currency, func.sum(spend.c.amount_minor))
-        .where(spend.c.club_id == club.club_id, spend.c.member_id == member_id)
-        .where(spend.c.day >= window_start(programs, today))
-        .group_by(spend.c.currency)
-    )
-    progress = {str(currency): max(0, int(total)) for currency, total in connection.execute(query)}
+    since = {"club_id": club.club_id, "member_id": member_id, "first": window_start(programs, today)}
+    progress = {str(currency): max(0, int(total)) for currency, total in connection.execute(_SPENT, since)}
     return progress, tier_for(programs, progress.get(tier_currency(programs, club), 0))
 
 
@@ -42,9 +45,10 @@ def tier_currency(programs: Sequence[Program], club: Club) -> str:
     return placed.program.currency if placed else club.settings.currency
 
 
-def members_to_reckon(connection: Connection, club: Club, since: int, today: int) -> list[str]:
+def members_to_reckon(
+    connection: Connection, club: Club, programs: Sequence[Program], since: int, today: int
+) -> list[str]:
     """Members who bought on a day that left the window between the days ``since`` and ``today``."""
-    programs = active_programs(connection, club.club_id)
     query = select(spend.c.member_id).where(
         spend.c.club_id == club.club_id,
         spend.c.day >= window_start(programs, since),
