@@ -59,6 +59,14 @@ def packed(number: str) -> bytes:
     return bytes.fromhex(number + "f" * (len(number) % 2))
 
 
+def no_text(number: str) -> str:
+    """Packed digits can be the same bytes as a text ("A1234567"); such a file is text, and this card another one."""
+    while all(0x20 <= byte < 0x7F for byte in packed(number).strip(b"\0\xff")):
+        number = number[:6] + "00" + number[8:-1]
+        number += luhn_digit(number)
+    return number
+
+
 FORMS: dict[str, Form] = {
     "both tracks": lambda n, r: raw(swipe_text(f"B{n}^A/B^{expiry(r)}101", f"{n}={expiry(r)}101000")),
     "track 1": lambda n, r: raw(swipe_text(f"B{n}^DOE/J^{expiry(r)}1010000000000"), DeviceClass.MSR),
@@ -86,7 +94,9 @@ FORMS: dict[str, Form] = {
     "plain file": lambda n, r: chip(loyalty=b"CARD:" + n.encode() + b"\xff" * 9),
     "file of digits": lambda n, r: chip(loyalty=ber_tlv.encode(0xC2, n.encode().ljust(0x31, b" "))),
     "EMV number": lambda n, r: chip(loyalty=ber_tlv.encode(0x70, ber_tlv.encode(0x5A, packed(n)))),
-    "packed": lambda n, r: chip(loyalty=ber_tlv.encode(0x70, ber_tlv.encode(0xC9, b"\x00\x01" + packed(n)))),
+    "packed": lambda n, r: chip(loyalty=ber_tlv.encode(0x70, ber_tlv.encode(0xC9, packed(no_text(n))))),
+    "packed file": lambda n, r: chip(loyalty=packed(no_text(n)) + b"\xff" * 20),
+    "packed track": lambda n, r: chip(loyalty=ber_tlv.encode(0xC9, packed(no_text(n).rstrip("f") + "d" + expiry(r)))),
 }
 
 
@@ -151,7 +161,16 @@ MEDIA = {
     "barcode": ("barcode", "Code 128", "GS1-128, internal", "number and date run together"),
     "QR": ("grouped", "Persian digits", "QR text", "QR link"),
     "NDEF": ("NDEF text", "NDEF text in UTF-16", "NDEF link", "NDEF external", "garbled NDEF"),
-    "file": ("loyalty file", "loyalty file, grouped", "plain file", "file of digits", "EMV number", "packed"),
+    "file": (
+        "loyalty file",
+        "loyalty file, grouped",
+        "plain file",
+        "file of digits",
+        "EMV number",
+        "packed",
+        "packed file",
+        "packed track",
+    ),
 }
 
 

@@ -29,6 +29,7 @@ _SEPARATED = re.compile(
     r"[0-9]+(?:[ \t\u00a0\u2007\u2009\u202f._+\-\u2010-\u2015\u2212]{1,2}[0-9]+)*",
 )
 """Digits in groups, as people write card numbers. GS and line ends separate fields, not groups."""
+_PACKED = re.compile("([0-9]{13,19})(?:f|d[0-9]*f?)?")
 _EMV_NUMBER_TAGS = frozenset({0x5A, 0x57, 0x56})
 """EMV Book 3: application PAN, track 2 equivalent data, track 1 data."""
 
@@ -51,15 +52,13 @@ def in_text(text: str, own: tuple[str, ...] = ()) -> bool:
 
 
 def in_bytes(data: bytes, own: tuple[str, ...] = ()) -> bool:
-    """Is there a payment card number in these contents of a chip: as text of any encoding, packed (BCD), or as an EMV
-    data object?"""
+    """Is there a payment card number in these contents of a chip: as text of any encoding, as a packed (BCD) value, or
+    as an EMV data object?"""
     objects = list(_objects(data))
     if any(tag in _EMV_NUMBER_TAGS for tag, _ in objects):
         return True
     parts = [data, *(value for tag, value in objects if not ber_tlv.is_constructed(tag))]
-    return any(in_text(text, own) for part in parts for text in _texts(part)) or any(
-        _is_packed_payment(part, own) for part in (parts[1:] or parts)
-    )
+    return any(_is_packed_payment(part, own) or any(in_text(text, own) for text in _texts(part)) for part in parts)
 
 
 def _in_track(track: int, data: str, own: tuple[str, ...]) -> bool:
@@ -122,17 +121,12 @@ def _texts(data: bytes) -> Iterator[str]:
 
 
 def _is_packed_payment(data: bytes, own: tuple[str, ...]) -> bool:
-    """Two digits a byte, padded with F or separated with D (EMV "cn"). Text is never read so: "A1234567" would be
-    4131323334353637."""
-    if all(0x20 <= byte < 0x7F for byte in data):
+    """Is this whole value a number of two digits a byte, padded with F or followed by D and the rest of a track (EMV
+    "cn")? What is printable is text and not read so: "A1234567" would be 4131323334353637."""
+    bare = data.strip(b"\0\xff")
+    if all(0x20 <= byte < 0x7F for byte in bare):
         return False
-    nibbles = data.hex()
-    for start in range(0, len(nibbles), 2):
-        run = _GROUP.match(nibbles, start)
-        digits = run[0] if run else ""
-        for length in range(_SHORTEST_FREE, min(len(digits), LENGTHS[-1]) + 1):
-            whole = length % 2 == 0 or length == len(digits)
-            number = digits[:length]
-            if whole and is_payment_number(number) and not (own and number.startswith(own)):
-                return True
-    return False
+    # A zero at the end may be padding or the last two digits.
+    matches = (_PACKED.fullmatch(form.hex()) for form in (bare, data.strip(b"\xff"), data))
+    numbers = {match[1] for match in matches if match}
+    return any(is_payment_number(number) and not (own and number.startswith(own)) for number in numbers)
