@@ -64,6 +64,9 @@ class Rig(ABC):
     def restore(self) -> None:
         """Put the plug back; nothing of what was half sent is left."""
 
+    def rest(self) -> None:  # noqa: B027  # most devices have no threads of their own
+        """Return when the device itself does nothing any more."""
+
     def ready(self) -> None:  # noqa: B027  # most devices read as soon as they are open
         """Return when an opened driver takes input."""
 
@@ -236,9 +239,11 @@ class DriverContract:
                 session.next()
 
         one_life()  # what a library opens once stays
+        rig.rest()
         threads, files = set(threading.enumerate()), open_files()
         for _ in range(3):
             one_life()
+        rig.rest()
         assert set(threading.enumerate()) <= threads
         eventually(lambda: open_files() <= files, "closing every file")
 

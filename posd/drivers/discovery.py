@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from posd.drivers.addresses import same_node
 from posd.drivers.base import Candidate, ReaderConfig
@@ -48,6 +49,11 @@ def _probe(name: str) -> list[Candidate]:
 def _assigned_to(candidate: Candidate, readers: Sequence[ReaderConfig]) -> str | None:
     for reader in readers:
         address = reader.options.get("address")
-        if reader.driver == candidate.driver and isinstance(address, str) and same_node(address, candidate.address):
+        if reader.driver == candidate.driver and isinstance(address, str) and _means(address, candidate):
             return reader.reader_id
     return None
+
+
+def _means(address: str, candidate: Candidate) -> bool:
+    """By the same node, or by a pattern where addresses are names (PC/SC)."""
+    return same_node(address, candidate.address) or fnmatchcase(candidate.address, address)

@@ -17,6 +17,7 @@ from posd.drivers.containment import contained
 from posd.drivers.hotplug import HotPlug
 from posd.drivers.lifecycle import Outcome, next_state, outcome_of, worth_telling
 from posd.drivers.registry import BrokenDriver, build_options, load_driver
+from posd.drivers.transcript import TRAFFIC, Transcript
 from posd.errors import ConfigError, PosdError, ReadCancelled
 from posd.events import DeviceClass, DeviceState, DeviceStatus, RawRead
 
@@ -39,6 +40,7 @@ class ReaderThread:
         self.spec: DriverSpec | None = None
         self.options: Any = None
         self.last_read_ns: int | None = None
+        self._transcript = Transcript(clock.now())
         self._state = DeviceState.ABSENT
         self.status = self._status("not looked for yet")
         self._device: Driver | None = None
@@ -119,7 +121,7 @@ class ReaderThread:
                 opened_ns = self._clock.now().mono_ns
                 self._enter(Outcome.OPENED)
                 while True:
-                    self._deliver(contained(self.config.driver, device.read))
+                    self._deliver(contained(self.config.driver, lambda: _read_from(device)))
         except PosdError as error:
             if self._stopping.is_set():
                 return False
@@ -144,6 +146,8 @@ class ReaderThread:
 
     def _deliver(self, read: RawRead) -> None:
         self.last_read_ns = read.read_at.mono_ns
+        if log.isEnabledFor(TRAFFIC):
+            log.log(TRAFFIC, "%s", self._transcript.read(read))
         checking = self._checking
         if checking is not None:
             checking.put(read)
@@ -168,7 +172,7 @@ class ReaderThread:
 
     def _status(self, detail: str) -> DeviceStatus:
         # A driver that cannot even be loaded does not say what it reads; most readers are scanners.
-        usual = self.spec.device_class if self.spec else DeviceClass.SCANNER
+        usual = getattr(self.options, "device_class", self.spec.device_class if self.spec else DeviceClass.SCANNER)
         return DeviceStatus(
             device=self.config.reader_id,
             device_class=self.config.device_class or usual,
@@ -177,3 +181,11 @@ class ReaderThread:
             detail=detail,
             name=self.config.name,
         )
+
+
+def _read_from(device: Driver) -> RawRead:
+    """Inside the containment, because a stranger's `read` may return anything."""
+    read = device.read()
+    if not isinstance(read, RawRead):
+        raise TypeError("read() must return a RawRead")
+    return read

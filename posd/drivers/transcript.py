@@ -1,0 +1,153 @@
+"""What readers read, as text: one line per read, made for bug reports, tests and the TRAFFIC log.
+
+::
+
+    # posd transcript 1
+    +0.000 desk msr text ";9000000000001012=2512?"
+    +1.250 desk msr flaw "partial: the swipe ended without end sentinel"
+    +4.031 door smartcard chip {"atr": "3b80800101", "uid": "04000000000001", "contents": {"loyalty": "7019..."}}
+    +9.700 door smartcard lost
+
+Seconds since the recording began, reader, device class, what happened, its value as JSON. No line ever holds a number
+of a card: digits are replaced by others that check the same way, names by X, UIDs by counters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from posd.cards.chip import LOYALTY, ChipContents, decode_chip, encode_chip
+from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
+from posd.cards.masking import SHORTEST, Masker
+from posd.cards.reads import RejectReason
+from posd.clock import Instant
+from posd.errors import ConfigError
+from posd.events import DeviceClass, RawRead
+
+HEADER = "# posd transcript 1"
+TRAFFIC = 5
+"""Logging level below DEBUG at which readers log these lines."""
+
+_LINE = re.compile(r"\+(\d+)\.(\d{3}) (\S+) (msr|scanner|smartcard) (text|flaw|chip|lost)(?: (.+))?")
+_HOLDER = re.compile(r"(?<=\^)[^^?]+(?=\^)")
+_SHORT_NUMBER = re.compile(rf"[%;+]?[0-9]{{1,{SHORTEST - 1}}}\??")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One line. ``kind``: text, flaw, chip or lost. ``payload`` and ``flaw`` as in `RawRead`."""
+
+    at_ms: int
+    reader: str
+    device_class: DeviceClass
+    kind: str
+    payload: bytes = b""
+    flaw: str | None = None
+
+    def as_read(self, device: str, read_at: Instant) -> RawRead:
+        return RawRead(device, self.device_class, self.payload, read_at, self.flaw)
+
+
+class Transcript:
+    """Writes the lines of one recording. ``keep``: the club's own prefixes, which stay. The same card becomes the same
+    fake in every line."""
+
+    def __init__(self, began: Instant, keep: tuple[str, ...] = ()) -> None:
+        self._began = began
+        self._masker = Masker(keep)
+        self._uids: dict[bytes, bytes] = {}
+
+    def read(self, read: RawRead) -> str:
+        """The line of one read, masked."""
+        if read.flaw is not None:
+            return self._line(read.read_at, read.device, read.device_class, "flaw", self._masker.text(read.flaw))
+        if read.device_class is DeviceClass.SMARTCARD:
+            return self._chip(read)
+        masked = self._mask_text(read.payload.decode("utf-8", "replace"))
+        return self._line(read.read_at, read.device, read.device_class, "text", masked)
+
+    def _chip(self, read: RawRead) -> str:
+        try:
+            chip = self._mask_chip(decode_chip(read.payload))
+        except ValueError:  # a stranger's driver
+            return self._line(read.read_at, read.device, read.device_class, "flaw", RejectReason.UNREADABLE)
+        return self._line(read.read_at, read.device, read.device_class, "chip", _chip_as_json(chip))
+
+    def lost(self, reader: str, device_class: DeviceClass, at: Instant) -> str:
+        """The line of a device that went away."""
+        return self._line(at, reader, device_class, "lost")
+
+    def _line(self, at: Instant, reader: str, device_class: DeviceClass, kind: str, value: object = None) -> str:
+        seconds, ms = divmod(max(0, at.mono_ns - self._began.mono_ns) // 1_000_000, 1000)
+        shown = "" if value is None else " " + json.dumps(value)
+        return f"+{seconds}.{ms:03} {reader} {device_class} {kind}{shown}"
+
+    def _mask_text(self, text: str) -> str:
+        if _SHORT_NUMBER.fullmatch(text):  # too short for a check digit to matter
+            return re.sub("[0-9]", "9", text)
+        return _HOLDER.sub(lambda name: re.sub(r"[^/ ]", "X", name[0]), self._masker.text(text))
+
+    def _mask_chip(self, chip: ChipContents) -> ChipContents:
+        contents = {name: self._mask_content(name, data) for name, data in chip.contents.items()}
+        return replace(chip, uid=self._mask_uid(chip.uid), contents=contents)
+
+    def _mask_content(self, name: str, data: bytes) -> bytes:
+        file = parse_loyalty_file(data) if name == LOYALTY else None
+        if isinstance(file, LoyaltyFile):  # masked inside, so that its checksum holds again
+            return encode_loyalty_file(LoyaltyFile(file.issuer, self._mask_text(file.number)))
+        return self._masker.bytes(data)
+
+    def _mask_uid(self, uid: bytes | None) -> bytes | None:
+        """The first byte says maker or "random" and stays."""
+        if not uid:
+            return uid
+        number = len(self._uids) + 1
+        return self._uids.setdefault(uid, uid[:1] + number.to_bytes(len(uid) - 1, "big"))
+
+
+def parse_line(line: str) -> Exchange | None:
+    """One line; None for comments and empty ones. Raises `ConfigError` for anything else."""
+    if not line.strip() or line.startswith("#"):
+        return None
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        raise ConfigError("not a line of a posd transcript; record one with: posd record")
+    seconds, ms, reader, device_class, kind, value = match.groups()
+    try:
+        payload, flaw = _value(kind, json.loads(value) if value else None)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"a {kind} line of a posd transcript with a value of another kind") from error
+    return Exchange(int(seconds) * 1000 + int(ms), reader, DeviceClass(device_class), kind, payload, flaw)
+
+
+def _value(kind: str, value: Any) -> tuple[bytes, str | None]:
+    match kind:
+        case "text":
+            return value.encode(), None
+        case "flaw":
+            return b"", str(value)
+        case "chip":
+            return encode_chip(_chip_from_json(value)), None
+        case _:
+            return b"", None
+
+
+def _chip_as_json(chip: ChipContents) -> dict[str, object]:
+    if chip.refusal is not None:
+        return {"refusal": chip.refusal.value}
+    shown: dict[str, object] = {"atr": chip.atr.hex()}
+    if chip.uid is not None:
+        shown["uid"] = chip.uid.hex()
+    return shown | {"contents": {name: data.hex() for name, data in chip.contents.items()}}
+
+
+def _chip_from_json(value: Mapping[str, Any]) -> ChipContents:
+    if "refusal" in value:
+        return ChipContents(refusal=RejectReason(value["refusal"]))
+    uid = bytes.fromhex(value["uid"]) if "uid" in value else None
+    contents = {name: bytes.fromhex(data) for name, data in value["contents"].items()}
+    return ChipContents(bytes.fromhex(value["atr"]), uid, contents)

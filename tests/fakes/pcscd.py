@@ -1,0 +1,96 @@
+"""A real pcscd for one test process: own socket, own readers, any user, without systemd.
+
+pcscd's socket path is compiled in, but it takes a listening socket that it is handed as systemd would (LISTEN_FDS).
+The client side is PCSCLITE_CSOCK_NAME; libpcsclite keeps the first value for the life of a process, hence one for each.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so.0.8"
+
+
+class Pcscd:
+    """``ports``: one per slot, where a `tests.fakes.virtual_card.Slot` puts its card in. There are two slots."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="posd-pcscd-"))
+        self.address = str(self._folder / "socket")
+        self.ports = free_neighbours()
+        config = self._folder / "reader.conf.d"
+        config.mkdir()
+        (config / "vpcd").write_text(
+            f'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x{self.ports[0]:X}\n'
+            f"LIBPATH {VPCD}\nCHANNELID 0x{self.ports[0]:X}\n"
+        )
+        self._config = str(config)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Up at once: clients queue on the socket while pcscd makes itself ready."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            Path(self.address).unlink(missing_ok=True)
+            listener.bind(self.address)
+            listener.listen(16)
+            # A shell puts its own process id into LISTEN_PID and then becomes pcscd, with the socket as descriptor 3.
+            script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@" 3<&0 0</dev/null'
+            program = shutil.which("pcscd", path="/usr/sbin:/usr/bin")
+            assert program, "pcscd is not installed; apt-get install pcscd vsmartcard-vpcd"
+            environment = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "UMOCKDEV_DIR")}
+            with (self._folder / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    ["/bin/sh", "-c", script, program, "-f", "-c", self._config],
+                    stdin=listener.fileno(),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                )
+
+    def kill(self) -> None:
+        """kill -9, and the socket goes with it."""
+        self._end(signal.SIGKILL)
+        Path(self.address).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+
+@cache
+def process_pcscd() -> Pcscd:
+    """The pcscd of this test process, started on first use. Call it before anything connects to PC/SC."""
+    pcscd = Pcscd()
+    os.environ["PCSCLITE_CSOCK_NAME"] = pcscd.address
+    pcscd.start()
+    atexit.register(pcscd.close)
+    return pcscd
+
+
+def free_neighbours() -> tuple[int, int]:
+    """Two free ports side by side: vpcd listens on its port and on the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, suppress(OSError, OverflowError):
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            second.bind(("127.0.0.1", port + 1))
+            return port, port + 1
