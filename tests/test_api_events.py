@@ -160,14 +160,14 @@ def test_a_long_poll_waits_for_what_comes(api: LocalApi) -> None:
         _until(lambda: api.hub.listeners == 1)
         api.hub.publish("view", {"version": 1})  # not for registers: the wait goes on
         _scan(api, 1)
-        assert [event["data"] for event in waiting.result(5).json["events"]] == [{"n": 1}]
+        assert [event["data"] for event in waiting.result(20).json["events"]] == [{"n": 1}]
     assert api.hub.listeners == 0
 
 
 def test_a_long_poll_ends_when_its_time_is_over(api: LocalApi) -> None:
     begun = time.monotonic()
     assert api.ask("GET", "/v1/events?wait=1").json["events"] == []
-    assert 0.9 < time.monotonic() - begun < 5
+    assert 0.9 < time.monotonic() - begun < 20
 
 
 def test_a_client_that_leaves_is_forgotten(api: LocalApi) -> None:
@@ -199,8 +199,8 @@ def test_stopping_ends_streams_and_waits_at_once(tmp_path: Path) -> None:
             waiting = client.submit(api.ask, "GET", "/v1/events?wait=30")
             _until(lambda: api.hub.listeners == 2)
             begun = time.monotonic()
-        assert time.monotonic() - begun < 2
-        assert waiting.result(1).json["events"] == []
+        assert time.monotonic() - begun < 10  # and not the 30 seconds of the poll
+        assert waiting.result(5).json["events"] == []
         assert stream.reply.read() == b""
         stream.close()
 
@@ -232,7 +232,7 @@ def test_data_that_is_no_json_is_refused_where_it_is_published() -> None:
     assert hub.head == 0
 
 
-def _until(condition: Callable[[], bool], timeout_s: float = 5) -> None:
+def _until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
     give_up = time.monotonic() + timeout_s
     pause = threading.Event()
     while not condition():

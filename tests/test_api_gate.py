@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Send
+from starlette.types import Scope as AsgiScope
 
+from posd.api.gate import Gate
+from posd.api.page_key import PageKey
+from posd.api.pairing import Pairing
 from posd.api.port import Refused
 from posd.api.rules import check_host, check_origin, header
 from posd.api.scopes import REGISTER, Scope
 from posd.api.settings import ApiSettings, Limits
+from posd.api.tokens import TokenStore
 from posd.config import ApiConfig
 from posd.errors import ConfigError
 from tests.fakes.clock import FakeClock
@@ -506,3 +513,26 @@ def test_settings_can_be_narrowed(tmp_path: Path) -> None:
     with local_api(tmp_path, settings=settings) as api:
         read = {"kind": "scan", "data": "1"}
         assert api.ask("POST", "/v1/simulated/reads", read).code == "not_found"
+
+
+def test_a_websocket_scope_never_reaches_the_routes(tmp_path: Path) -> None:
+    """The server makes none; should another one ever carry the app, the gate still refuses."""
+    reached, sent = [], []
+
+    async def routes(scope: AsgiScope, _receive: Receive, _send: Send) -> None:
+        reached.append(scope["type"])
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    clock = FakeClock()
+    tokens, pairing = TokenStore(tmp_path, clock), Pairing(tmp_path, clock)
+    gate = Gate(routes, ApiSettings(tmp_path), tokens, pairing, PageKey.of(tmp_path), clock)
+    good = [(b"host", b"127.0.0.1:7673"), (b"authorization", b"Bearer x")]
+    asyncio.run(gate({"type": "websocket", "headers": good, "path": "/v1/events"}, receive, send))
+    assert (reached, sent) == ([], [{"type": "websocket.close", "code": 1008}])
+    asyncio.run(gate({"type": "lifespan"}, receive, send))
+    assert reached == ["lifespan"]
