@@ -302,6 +302,15 @@ def test_any_bytes_are_tlv_or_an_error(data: bytes) -> None:
         return
 
 
+def test_a_length_that_is_not_there_yet() -> None:
+    assert [ber_tlv.total_length(head) for head in (b"", b"\x70", b"\x70\x81", b"\x70\x81\x90")] == [
+        None,
+        None,
+        None,
+        147,
+    ]
+
+
 def test_find_looks_at_every_depth() -> None:
     assert ber_tlv.find(payment_directory(b"2PAY", b"\xa0\0"), 0x4F) == b"\xa0\0"
     assert ber_tlv.find(FILE, 0x4F) is None
