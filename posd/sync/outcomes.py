@@ -33,7 +33,7 @@ ADVICE: dict[Reason, str] = {
     Reason.CLUB_BUSY: "the club asks to wait; nothing to do",
     Reason.CLUB_FAULT: "the club has a fault of its own: look at its log with 'journalctl -u posd-club'",
     Reason.TOO_LARGE: "something between till and club refuses large requests: raise its limit to 1 MB",
-    Reason.NOT_ACCEPTED: "the club does not accept this till: invite it again, run 'posd enrol', then 'posd sync now'",
+    Reason.NOT_ACCEPTED: "the club does not accept this till: see 'Tills' on the club's page, then run 'posd sync now'",
     Reason.FORK: "the club has other entries of this till (a restored copy or a clone): keep selling, call support",
     Reason.NOT_UNDERSTOOD: "till and club do not understand each other: update both to the same release",
     Reason.CURSOR_TOO_OLD: "the till was away for long and loads the club's members afresh; nothing to do",

@@ -14,7 +14,7 @@ Routes (all with ``Authorization: Bearer <till token>`` except the first)::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from posd.ledger.entries import Entry, Head
@@ -34,7 +34,7 @@ class WireError(ValueError):
 class TillRequest:
     """A new till asks to join with an invitation code from the club's page or ``posd club invite``."""
 
-    invitation: str
+    invitation: str = field(repr=False)
     name: str
     version: str
 
@@ -56,10 +56,10 @@ class TillGrant:
     a till seals with it, the till itself cannot read again. All secrets are hex."""
 
     till_id: str
-    token: str
+    token: str = field(repr=False)
     club_id: str
     club_name: str
-    card_key: str
+    card_key: str = field(repr=False)
     seal_key: str
     epoch: int
 
