@@ -34,7 +34,8 @@ class RawRead:
 
     ``payload``: for MSR and SCANNER the text as UTF-8, as the device sent it (sentinels and AIM prefix kept; line ends
     between tracks as CR); for SMARTCARD the TLV form of `posd.cards.chip.ChipContents`. Its repr never shows a digit.
-    ``flaw`` is set by the driver when bytes were lost or a swipe did not close; then ``payload`` is empty.
+    ``flaw`` is set by the driver when bytes were lost or a swipe did not close, written by `posd.cards.reads.flaw`;
+    then ``payload`` is empty.
     """
 
     device: str
