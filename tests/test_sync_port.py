@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from posd.sync.port import SyncPort, Work
 from posd.sync.port_messages import serve_port
 from posd.sync.socket_port import SocketPort, TillUnreachable
 from posd.sync.wire import Disposition, ReaderStatus, TillStatus
+from tests.fakes.local_api import local_api
 from tests.fakes.till_socket import TillSocket
 
 NEW_ID = Uuid7Source()
@@ -49,13 +52,19 @@ def local(store: Store) -> Iterator[LocalPort]:
     port.cancel()
 
 
-@pytest.fixture(params=["local", "socket"])
+@pytest.fixture(params=["local", "socket", "api"])
 def port(request: pytest.FixtureRequest, local: LocalPort, tmp_path: Path) -> Iterator[SyncPort]:
+    """The ledger's own; the same behind a bare socket; the same behind the till's whole API with its gate."""
     if request.param == "local":
         yield local
         return
     path = tmp_path / "posd.sock"
-    with TillSocket(path, local):
+    served: AbstractContextManager[object] = (
+        TillSocket(path, local)
+        if request.param == "socket"
+        else local_api(tmp_path, sync_port=partial(serve_port, local))
+    )
+    with served:
         yield SocketPort(path)
         local.cancel()
 
