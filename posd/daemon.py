@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,6 @@ from posd.sync.link import Link as SyncLink
 from posd.sync.local_port import LocalPort
 from posd.sync.port_messages import serve_port
 from posd.sync.process import connector
-from posd.sync.sealing import seal
 from posd.sync.wire import ReaderStatus, TillStatus
 from posd.sync.worker import SyncWorker
 from posd.till.desk import Edges, TillDesk
@@ -91,7 +91,7 @@ class Daemon:
         return THREAD_DIED if self._died else STOPPED
 
     def _start(self, running: ExitStack) -> None:
-        settings = ApiSettings.of(self._config.api, self._state_dir)
+        settings = replace(ApiSettings.of(self._config.api, self._state_dir), socket=self._socket_path)
         sockets = open_sockets(settings)
         running.callback(close_sockets, sockets)
         linked, club = self._club(running)
@@ -102,7 +102,6 @@ class Daemon:
         inbox: queue.Queue[Any] = queue.Queue(INBOX_SIZE)
         loop = self._till_loop(store, linked, hub, inbox)
         port = NewsPort(store, loop)
-        running.callback(port.cancel)
         supervisor = Supervisor(self._readers(), self._clock, inbox)
         desk = self._desk(loop, store, supervisor, port, linked, club, running)
         app = build_app(
@@ -115,10 +114,11 @@ class Daemon:
             clock=self._clock,
         )
         loop.start_up()
+        self._start_till_thread(loop, running)
         server = ApiServer(app, sockets, settings.limits)
         server.start()
         running.callback(server.stop)
-        self._start_till_thread(loop, running)
+        running.callback(port.cancel)
         supervisor.start()
         running.callback(lambda: self._late.extend(supervisor.stop()))
         self._start_sync(port, linked, running)
@@ -160,13 +160,8 @@ class Daemon:
 
     def _till_loop(self, store: Store, linked: Linked, hub: EventHub, inbox: queue.Queue[Any]) -> TillLoop:
         shop = self._config.shop
-        seal_key = linked.grant.seal_key
-        lookup = Lookup(
-            store.reader,
-            bytes.fromhex(linked.grant.card_key),
-            shop.country,
-            lambda text: seal(seal_key, text, os.urandom(32)),
-        )
+        card_key = bytes.fromhex(linked.grant.card_key)
+        lookup = Lookup(store.reader, card_key, shop.country, sealer(linked.grant.seal_key))
         facts = Facts(
             currency=shop.currency,
             shop=shop.name,
@@ -246,9 +241,11 @@ class Daemon:
     # Telling people
 
     def _announce(self, port: int, club: EmbeddedClub | None) -> None:
-        page = PageKey.of(self._state_dir).address(port)
         notify_systemd("READY=1", f"STATUS=till {self._config.shop.till} on port {port}")
-        self._say(f"cashier page  {page}")
+        if "JOURNAL_STREAM" in os.environ:
+            self._say("the addresses of the pages hold keys and are not for the journal; see: posd page")
+            return
+        self._say(f"cashier page  {PageKey.of(self._state_dir).address(port)}")
         if club is not None:
             club.on_listening = self._say_club
             if club.address is not None:
@@ -271,6 +268,17 @@ class Daemon:
         log.critical("%s died", name, exc_info=(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback))
         self._died.append(name)
         self._stopping.set()
+
+
+def sealer(seal_key: str) -> Callable[[str], str]:
+    """Seals text for the club. Its first use loads the cryptography: 6 MiB that a till can do without until then."""
+
+    def seal_for_the_club(text: str) -> str:
+        from posd.sync.sealing import seal  # noqa: PLC0415  # see above
+
+        return seal(seal_key, text, os.urandom(32))
+
+    return seal_for_the_club
 
 
 class NewsPort(LocalPort):

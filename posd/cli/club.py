@@ -70,6 +70,17 @@ def serve(place: Place, host: str, port: int, names: tuple[str, ...], embedded: 
 
 
 @club.command()
+@click.option("--host", default=serving.HOST, show_default=True, help="Host by which the owner's browser reaches it.")
+@click.option("--port", default=serving.PORT, show_default=True)
+@json_option
+@pass_place
+def page(place: Place, host: str, port: int, as_json: bool) -> None:
+    """Print a link that opens the owner's page once."""
+    link = login_link(club_dir(place), serving.address((host, port)))
+    print_json({"page": link}) if as_json else click.echo(link)
+
+
+@club.command()
 @json_option
 @database_option
 @pass_place

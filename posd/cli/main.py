@@ -15,6 +15,7 @@ from posd.errors import PosdError
 
 COMMANDS = {
     "run": "posd.cli.run:run",
+    "page": "posd.cli.page:page",
     "status": "posd.cli.status:status",
     "doctor": "posd.cli.doctor:doctor",
     "selftest": "posd.cli.readers:selftest",
