@@ -17,7 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -166,9 +166,7 @@ def spread(count: int, most: int) -> list[int]:
 
 
 class DriverContract:
-    """See the module. ``splittable``: whether a read can arrive in parts."""
-
-    splittable: ClassVar[bool] = True
+    """See the module. Devices whose reads arrive in parts inherit `StreamContract`."""
 
     def test_it_reads_what_was_sent(self, rig: Rig) -> None:
         with Session(rig) as session:
@@ -176,17 +174,6 @@ class DriverContract:
                 rig.send(rig.pieces(number))
                 read = session.next()
                 assert (read.payload, read.flaw) == (payload, None)
-
-    def test_a_read_may_come_in_two_parts(self, rig: Rig) -> None:
-        if not self.splittable:
-            pytest.skip("this device sends a read as a whole")
-        pieces = rig.pieces(0)
-        with Session(rig) as session:
-            for position in spread(len(pieces), rig.splits)[1:]:
-                rig.send(pieces[:position])
-                rig.settle()
-                rig.send(pieces[position:])
-                assert session.next().payload == rig.reads[0], f"split at {position}"
 
     def test_noise_before_a_read_does_not_spoil_it(self, rig: Rig) -> None:
         with Session(rig) as session:
@@ -260,3 +247,16 @@ class DriverContract:
             for shown in (secret.decode("latin-1"), secret.hex(), secret.hex(" ")):
                 assert shown not in caplog.text
                 assert shown not in repr(read)
+
+
+class StreamContract(DriverContract):
+    """For devices that send a read piece by piece: a read may pause anywhere."""
+
+    def test_a_read_may_come_in_two_parts(self, rig: Rig) -> None:
+        pieces = rig.pieces(0)
+        with Session(rig) as session:
+            for position in spread(len(pieces), rig.splits)[1:]:
+                rig.send(pieces[:position])
+                rig.settle()
+                rig.send(pieces[position:])
+                assert session.next().payload == rig.reads[0], f"split at {position}"

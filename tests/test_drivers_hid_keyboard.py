@@ -16,7 +16,7 @@ from posd.drivers.hid_keyboard import DEAF_NS, SPEC, HidKeyboard, HidKeyboardCon
 from posd.errors import DeviceBusy, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import DriverContract, Rig, Session, eventually, open_files
+from tests.contract_driver import Rig, Session, StreamContract, eventually, open_files
 from tests.fakes.input_devices import EV_KEY, EV_SYN, SYN_REPORT, Group, InputBench, Wedge, groups, link, node, overflow
 
 SWIPE = "%B6331940000012345^A/B^2512?\r;6331940000012345=2512?\r"
@@ -74,14 +74,14 @@ class WedgeRig(Rig):
         self.bench.plug(self.number)
 
 
-class TestScanner(DriverContract):
+class TestScanner(StreamContract):
     @pytest.fixture
     def rig(self, bench: InputBench) -> Rig:
         reads = (b"4006381333931", b"]C1018012345678901\x1d10AB", b"*6331940000012345*")
         return WedgeRig(bench, SCANNER, reads, [read.decode() + "\r" for read in reads])
 
 
-class TestStripeReader(DriverContract):
+class TestStripeReader(StreamContract):
     @pytest.fixture
     def rig(self, bench: InputBench) -> Rig:
         rig = WedgeRig(bench, STRIPE, [SWIPE.rstrip("\r").encode()], [SWIPE], device_class=DeviceClass.MSR)

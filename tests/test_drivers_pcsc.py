@@ -115,8 +115,6 @@ CARDS = {
 
 
 class TestPcsc(DriverContract):
-    splittable = False
-
     @pytest.fixture
     def rig(self, pcscd: Pcscd, slots: tuple[Slot, Slot]) -> Rig:
         cards = [card for card, _ in CARDS.values()]

@@ -19,7 +19,7 @@ from posd.drivers.serial_line import SPEC, WRONG_CHARACTERS, SerialLine, SerialL
 from posd.errors import DeviceBusy, DeviceDenied, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import DriverContract, Rig, Session
+from tests.contract_driver import Rig, Session, StreamContract
 from tests.fakes.serial_port import SerialPort
 
 SILENCE_NS = 100_000_000
@@ -63,13 +63,13 @@ def port(tmp_path: Path) -> Iterator[SerialPort]:
     port.close()
 
 
-class TestSerialLine(DriverContract):
+class TestSerialLine(StreamContract):
     @pytest.fixture
     def rig(self, port: SerialPort) -> Rig:
         return LineRig(port)
 
 
-class TestLostAtEveryByte(DriverContract):
+class TestLostAtEveryByte(StreamContract):
     """The same contract with the plug pulled behind each byte of a read."""
 
     @pytest.fixture

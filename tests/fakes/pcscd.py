@@ -1,7 +1,7 @@
 """A real pcscd for one test process: own socket, own readers, any user, without systemd.
 
 pcscd's socket path is compiled in, but it takes a listening socket that it is handed as systemd would (LISTEN_FDS).
-The client side is PCSCLITE_CSOCK_NAME; libpcsclite keeps the first value for the life of a process, hence one for each.
+The client side is PCSCLITE_CSOCK_NAME, which `tests/__init__.py` sets for each test process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Pcscd:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="posd-pcscd-"))
-        self.address = str(self._folder / "socket")
+        self.address = os.environ["PCSCLITE_CSOCK_NAME"]
         self.ports = free_neighbours()
         config = self._folder / "reader.conf.d"
         config.mkdir()
@@ -63,6 +63,7 @@ class Pcscd:
 
     def close(self) -> None:
         self._end(signal.SIGTERM)
+        Path(self.address).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _end(self, number: signal.Signals) -> None:
@@ -78,9 +79,8 @@ class Pcscd:
 
 @cache
 def process_pcscd() -> Pcscd:
-    """The pcscd of this test process, started on first use. Call it before anything connects to PC/SC."""
+    """The pcscd of this test process, started on first use."""
     pcscd = Pcscd()
-    os.environ["PCSCLITE_CSOCK_NAME"] = pcscd.address
     pcscd.start()
     atexit.register(pcscd.close)
     return pcscd
