@@ -29,6 +29,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.shop_programs import (
     MEMBER,
     NOW_MS,
+    UNHURRIED,
     any_basket,
     any_member,
     any_programs,
@@ -239,6 +240,7 @@ def test_joining_without_a_gift_and_linking_a_card_have_no_legs() -> None:
     assert linked.body == {"member_id": MEMBER, "key": "ab" * 16}
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket())
 def test_returning_everything_leads_every_account_back(
     programs: tuple[Program, ...], who: MemberView, goods: Basket
@@ -251,6 +253,7 @@ def test_returning_everything_leads_every_account_back(
     assert parse_payload(encode_payload(returned)) == returned
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket())
 def test_a_booked_sale_gives_its_figures_again(programs: tuple[Program, ...], who: MemberView, goods: Basket) -> None:
     answer = quote(programs, who, goods, NOW_MS)

@@ -11,7 +11,7 @@ from posd.loyalty.evaluation import quote
 from posd.loyalty.model import Basket, Line, MemberView, Quote, Share
 from posd.loyalty.programs import Program
 from posd.loyalty.rounding import Rounding, least_numerator, part_returned, rounded, split
-from tests.fakes.shop_programs import NOW_MS, any_basket, any_member, any_program, any_programs, program
+from tests.fakes.shop_programs import NOW_MS, UNHURRIED, any_basket, any_member, any_program, any_programs, program
 
 Programs = tuple[Program, ...]
 ANYBODY = st.none() | any_member()
@@ -21,6 +21,7 @@ def total(shares: tuple[Share, ...]) -> int:
     return sum(share.amount for share in shares)
 
 
+@UNHURRIED
 @given(any_programs(), ANYBODY, any_basket())
 def test_what_is_paid_is_the_price_less_what_rewards_pay(
     programs: Programs, who: MemberView | None, sold: Basket
@@ -31,6 +32,7 @@ def test_what_is_paid_is_the_price_less_what_rewards_pay(
     assert 0 <= answer.payable_minor <= answer.total_minor
 
 
+@UNHURRIED
 @given(any_programs(), ANYBODY, any_basket())
 def test_nothing_is_spent_that_is_not_usable_or_not_wanted(
     programs: Programs, who: MemberView | None, sold: Basket
@@ -43,6 +45,7 @@ def test_nothing_is_spent_that_is_not_usable_or_not_wanted(
     assert all(it.spent > 0 and it.value_minor > 0 for it in answer.redemptions)
 
 
+@UNHURRIED
 @given(any_programs(), ANYBODY, any_basket())
 def test_shares_sum_exactly_and_no_line_is_paid_twice(programs: Programs, who: MemberView | None, sold: Basket) -> None:
     answer = quote(programs, who, sold, NOW_MS)
@@ -57,6 +60,7 @@ def test_shares_sum_exactly_and_no_line_is_paid_twice(programs: Programs, who: M
     assert all(0 < amount <= prices[n] for n, amount in paid.items())
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket(), st.randoms(use_true_random=False))
 def test_the_order_of_lines_and_programs_does_not_matter(
     programs: Programs, who: MemberView, sold: Basket, random: st.DataObject
@@ -68,6 +72,7 @@ def test_the_order_of_lines_and_programs_does_not_matter(
     assert again == quote(programs, who, sold, NOW_MS)
 
 
+@UNHURRIED
 @given(any_programs(), ANYBODY, any_basket(), any_program("other"))
 def test_an_unrelated_program_changes_nothing(
     programs: Programs, who: MemberView | None, sold: Basket, other: Program
@@ -76,6 +81,7 @@ def test_an_unrelated_program_changes_nothing(
     assert quote((*programs, foreign), who, sold, NOW_MS) == quote(programs, who, sold, NOW_MS)
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket())
 def test_an_option_that_is_switched_on_gives_what_it_said(programs: Programs, who: MemberView, sold: Basket) -> None:
     """Alone, where one rule decides about its unit; a second rule of the unit may take a part of it before."""
@@ -88,6 +94,7 @@ def test_an_option_that_is_switched_on_gives_what_it_said(programs: Programs, wh
         assert (option.why_not is None) == (option.possible == who.balances[option.unit] > 0)
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket())
 def test_a_hint_keeps_its_promise(programs: Programs, who: MemberView, sold: Basket) -> None:
     """Whoever buys for what is missing gets at least the reward more."""
@@ -110,6 +117,7 @@ def _earned(answer: Quote, unit: str) -> int:
 WEIGHTS = st.dictionaries(st.integers(1, 40), st.integers(0, 10**9), min_size=1).filter(lambda it: sum(it.values()) > 0)
 
 
+@UNHURRIED
 @given(st.integers(0, 10**12), WEIGHTS)
 def test_each_share_is_less_than_one_from_its_exact_part(figure: int, weights: dict[int, int]) -> None:
     shares = {share.n: share.amount for share in split(figure, weights)}
@@ -123,12 +131,14 @@ def test_nothing_has_no_shares() -> None:
     assert split(0, {1: 0, 2: 5}) == ()
 
 
+@UNHURRIED
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.sampled_from(Rounding))
 def test_the_least_numerator_is_the_edge_of_its_rounding(wanted: int, denominator: int, rounding: Rounding) -> None:
     edge = least_numerator(wanted, denominator, rounding)
     assert rounded(edge, denominator, rounding) >= wanted > rounded(edge - 1, denominator, rounding)
 
 
+@UNHURRIED
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6), st.data())
 def test_what_falls_back_grows_with_what_is_returned(figure: int, sold_milli: int, data: st.DataObject) -> None:
     some = data.draw(st.integers(0, sold_milli))

@@ -23,6 +23,7 @@ from tests.fakes.shop_programs import (
     MEMBER,
     NOW_MS,
     POINTS_RULE,
+    UNHURRIED,
     any_basket,
     any_member,
     any_programs,
@@ -140,6 +141,7 @@ def test_a_return_split_200_ways_adds_up() -> None:
     assert {one.pay_back_minor for one in parts[:-1]} - {parts[0].pay_back_minor, parts[0].pay_back_minor + 1} == set()
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket(), st.data())
 def test_any_way_of_splitting_a_return_adds_up(
     programs: tuple[Program, ...], who: MemberView, goods: Basket, data: st.DataObject
@@ -160,6 +162,7 @@ def test_any_way_of_splitting_a_return_adds_up(
         assert (one.pay_back_minor <= 0) if discount else (0 <= one.pay_back_minor <= one.gross_minor)
 
 
+@UNHURRIED
 @given(any_programs(), any_member(), any_basket())
 def test_all_at_once_is_the_whole_sale(programs: tuple[Program, ...], who: MemberView, goods: Basket) -> None:
     sale = sold(programs, goods, who)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posd.loyalty.tiers import Tier, TierPath, tier_for, tier_named, tier_path, tier_rule
-from tests.fakes.shop_programs import POINTS_RULE, both_on_one_card, program
+from tests.fakes.shop_programs import POINTS_RULE, UNHURRIED, both_on_one_card, program
 
 CARD = both_on_one_card()
 TOMAN = 10
@@ -91,6 +91,7 @@ def test_one_program_decides_whatever_order_they_come_in() -> None:
     assert tier_for([first, newer], 9) == "l5"
 
 
+@UNHURRIED
 @given(st.integers(0, 10**9))
 def test_who_buys_what_is_missing_gets_there(counted: int) -> None:
     path = tier_path(CARD, counted)

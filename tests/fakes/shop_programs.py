@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from posd.loyalty.model import PIECE, Basket, Line, MemberView
 from posd.loyalty.programs import TEMPLATES, Program, parse_program, program_from_toml
 from posd.words import Words
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: a busy machine is slow, and that says nothing about the rules."""
 
 NOW_MS = 1_795_291_200_000
 """A day in November 2026; most programs here do not look at it."""
