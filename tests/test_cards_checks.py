@@ -61,6 +61,18 @@ def test_a_mask_keeps_length_and_check_digits_and_nothing_else(number: str) -> N
     assert fake == mask_digits(fake) or number[:-3] != fake[:-3], "digits of the card are gone"
 
 
+@pytest.mark.parametrize("length", [8, 13, 14, 16, 18])
+def test_every_pair_of_check_digits_can_be_kept(length: int) -> None:
+    masker, seen = Masker(), set()
+    for n in range(2_000):
+        number = str(n * 7_919).zfill(length)
+        fake = masker.text(number)
+        checks = (luhn_ok(number), gs1_ok(number))
+        seen.add(checks)
+        assert (luhn_ok(fake), gs1_ok(fake), len(fake)) == (*checks, length)
+    assert len(seen) == 4
+
+
 @given(st.lists(st.from_regex(r"[0-9]{12,19}", fullmatch=True), unique=True, min_size=2, max_size=20))
 def test_one_transcript_keeps_equal_numbers_equal_and_others_apart(numbers: list[str]) -> None:
     masker = Masker()

@@ -15,8 +15,9 @@ from posd.cards.digits import fold_digits
 
 SHORTEST = 8
 """Digits. Shorter runs are amounts, dates and counters; the default rules take no shorter number for a card."""
-_FREE = 3
-"""Digits at the end that are chosen so that Luhn and GS1 check hold or fail as before; two do not always suffice."""
+_FREE = 4
+"""Digits at the end that are chosen so that Luhn and GS1 check hold or fail as before. The two checks differ only in
+the second and fourth digit from the right, and it takes both to make every pair of outcomes."""
 
 _DIGIT = "[0-9\u06f0-\u06f9\u0660-\u0669\uff10-\uff19]"
 _RUN = re.compile(f"{_DIGIT}(?:[ \\-]?{_DIGIT})*")
