@@ -37,13 +37,11 @@ from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
 from posd.loyalty.programs import Program, parse_program
 from posd.machine import SystemClock, Uuid7Source, notify_systemd
-from posd.sync.enrolment import Linked, enrol_till, load_grant
+from posd.sync.grant import Linked, load_grant
 from posd.sync.link import Link as SyncLink
 from posd.sync.local_port import LocalPort
 from posd.sync.port_messages import serve_port
-from posd.sync.process import connector
 from posd.sync.wire import ReaderStatus, TillStatus
-from posd.sync.worker import SyncWorker
 from posd.till.desk import Edges, TillDesk
 from posd.till.lookup import Lookup
 from posd.till.loop import ClubTold, LinkChanged, TillLoop
@@ -145,13 +143,19 @@ class Daemon:
         club.start()
         running.callback(club.stop)
         if linked is None:
+            from posd.sync.enrolment import enrol_till  # noqa: PLC0415  # once in a till's life
+
             address = club.wait_until_listening()
             linked = enrol_till(address.url, invitation(own), shop.till, self._state_dir)
         return linked, club
 
     def _start_sync(self, port: LocalPort, linked: Linked, running: ExitStack) -> None:
+        """Last of all, when the till answers already: the HTTP client takes a tenth of a second to load."""
         if self._sync_process != "thread":
             return
+        from posd.sync.process import connector  # noqa: PLC0415  # see above
+        from posd.sync.worker import SyncWorker  # noqa: PLC0415
+
         worker = SyncWorker(port, connector(linked), self._clock)
         worker.start()
         running.callback(lambda: self._late.extend(worker.stop()))

@@ -51,6 +51,10 @@ LAYERS = (
     ("posd.sync.wire", RULES),
     ("posd.sync.policy", RULES),
     ("posd.sync.outcomes", RULES),
+    ("posd.sync.link", RULES),
+    ("posd.sync.port", RULES),
+    ("posd.sync.port_messages", RULES),
+    ("posd.sync.sealing", RULES),
     ("posd.ledger", EDGES),
     ("posd.sync", EDGES),
 )

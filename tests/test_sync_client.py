@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from posd.clock import Instant
 from posd.ledger.entries import GENESIS, Draft, Head, Kind, chained
 from posd.machine import SystemClock
-from posd.sync.client import MAX_ANSWER_BYTES, ClubAddress, ClubClient, Timeouts
+from posd.sync.client import MAX_ANSWER_BYTES, ClubClient, Timeouts
+from posd.sync.grant import ClubAddress
 from posd.sync.line import Address, Line
 from posd.sync.outcomes import Answer, Delivered, Failure
 from posd.sync.policy import classify

@@ -12,7 +12,8 @@ import pytest
 
 from posd.errors import ConfigError, SyncError
 from posd.sync.client import Timeouts
-from posd.sync.enrolment import FILE, Linked, check_address, enrol_till, load_grant
+from posd.sync.enrolment import check_address, enrol_till
+from posd.sync.grant import FILE, Linked, load_grant
 from tests.fakes.club_server import GRANT, INVITATION, TOKEN, Bad, ClubServer
 from tests.fakes.fault_proxy import Fault, FaultProxy
 

@@ -18,7 +18,8 @@ from posd.ledger.entries import Draft, Kind, Leg
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.client import ClubClient
-from posd.sync.enrolment import Linked, enrol_till
+from posd.sync.enrolment import enrol_till
+from posd.sync.grant import Linked
 from posd.sync.link import LinkState
 from posd.sync.local_port import LocalPort
 from posd.sync.sealing import seal

@@ -14,7 +14,8 @@ from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.members import MemberRow
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source
-from posd.sync.client import ClubAddress, ClubClient, Timeouts
+from posd.sync.client import ClubClient, Timeouts
+from posd.sync.grant import ClubAddress
 from posd.sync.line import Address, Line
 from posd.sync.link import Link, LinkState
 from posd.sync.local_port import LocalPort

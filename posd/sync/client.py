@@ -23,6 +23,7 @@ from urllib3.exceptions import DecodeError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TookTooLong
 
 from posd.ledger.members import DeltaPage
+from posd.sync.grant import ClubAddress
 from posd.sync.line import Line, LineAdapter
 from posd.sync.outcomes import Answer, Failure
 from posd.sync.wire import PushReply, PushRequest, TillGrant, TillRequest, TillStatus, WireError, delta_from_json
@@ -46,21 +47,6 @@ class Timeouts:
 
 
 DEFAULT_TIMEOUTS = Timeouts()
-
-
-@dataclass(frozen=True, slots=True)
-class ClubAddress:
-    """Where the club is and how to be believed there. ``ca_file``: certificate of a club in the back room. ``proxy``:
-    only what the owner configured. ``token`` is empty before enrolment and never in a repr."""
-
-    url: str
-    till_id: str = ""
-    token: str = ""
-    ca_file: str | None = None
-    proxy: str | None = None
-
-    def __repr__(self) -> str:
-        return f"ClubAddress({self.url!r}, till_id={self.till_id!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,57 +1,25 @@
-"""How a till joins its club, and what it keeps of that: ``club.json`` in the state directory, mode 0600."""
+"""How a till joins its club: with an invitation, once."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import posd
 from posd.errors import ConfigError, SyncError
-from posd.machine import write_private
-from posd.sync.client import DEFAULT_TIMEOUTS, ClubAddress, ClubClient, Exchange, Timeouts
+from posd.sync.client import DEFAULT_TIMEOUTS, ClubClient, Exchange, Timeouts
+from posd.sync.grant import FILE, ClubAddress, Linked, load_grant, store_grant
 from posd.sync.outcomes import ADVICE, Pause, Reason, Retry
 from posd.sync.policy import classify
-from posd.sync.wire import TillGrant, TillRequest, WireError
+from posd.sync.wire import TillGrant, TillRequest
 
 log = logging.getLogger("posd.sync")
 
-FILE = "club.json"
-_VERSION = 1
 _REFUSED = frozenset({400, 401, 403, 404, 409, 410, 422})
 _LOCAL_SUFFIXES = (".local", ".lan", ".internal", ".home.arpa", ".localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """A till that belongs to a club. ``proxy`` and ``ca_file`` as the owner gave them at enrolment."""
-
-    url: str
-    grant: TillGrant
-    ca_file: str | None = None
-    proxy: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Linked({self.url!r}, till_id={self.grant.till_id!r}, club={self.grant.club_name!r})"
-
-    @property
-    def address(self) -> ClubAddress:
-        """What a `ClubClient` needs."""
-        return ClubAddress(self.url, self.grant.till_id, self.grant.token, self.ca_file, self.proxy)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "v": _VERSION,
-            "url": self.url,
-            "ca_file": self.ca_file,
-            "proxy": self.proxy,
-            "grant": self.grant.as_json(),
-        }
 
 
 def enrol_till(
@@ -78,27 +46,9 @@ def enrol_till(
     finally:
         client.close()
     linked = Linked(address.url, _granted(exchange, address.url), ca_file, proxy)
-    _store(linked, state_dir)
+    store_grant(linked, state_dir)
     log.info("linked to club %s as till %s", linked.grant.club_name, linked.grant.till_id)
     return linked
-
-
-def load_grant(state_dir: Path) -> Linked | None:
-    """What `enrol_till` stored; None for a till that has no club. Raises ConfigError for a damaged file."""
-    path = state_dir / FILE
-    try:
-        document = json.loads(path.read_bytes())
-        grant = TillGrant.from_json(document["grant"])
-        return Linked(str(document["url"]), grant, document.get("ca_file"), document.get("proxy"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error.strerror}): run as the user posd, or check its owner"
-        ) from None
-    except (WireError, ValueError, KeyError, TypeError, AttributeError):
-        # The cause would quote the file, and the file holds secrets.
-        raise ConfigError(f"{path} is damaged: restore it from a backup, or enrol this till again") from None
 
 
 def check_address(url: str) -> str:
@@ -167,13 +117,3 @@ def _expect_writable(state_dir: Path) -> None:
         raise ConfigError(f"{state_dir} cannot be made ({error.strerror}): name another with --state-dir") from None
     if not os.access(state_dir, os.W_OK | os.X_OK):
         raise ConfigError(f"{state_dir} is not writable: run this as the user posd, or name another with --state-dir")
-
-
-def _store(linked: Linked, state_dir: Path) -> None:
-    path = state_dir / FILE
-    try:
-        write_private(path, json.dumps(linked.as_json(), ensure_ascii=False, indent=1).encode() + b"\n")
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}): make room, then enrol with a new invitation"
-        ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from posd.errors import ConfigError
 from posd.machine import SystemClock, notify_systemd
 from posd.sync.client import ClubClient
-from posd.sync.enrolment import FILE, Linked, load_grant
+from posd.sync.grant import FILE, Linked, load_grant
 from posd.sync.socket_port import SocketPort
 from posd.sync.worker import SyncWorker
 
