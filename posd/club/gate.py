@@ -80,7 +80,7 @@ def is_from_elsewhere(headers: Headers, method: str, host: str) -> bool:
     """Whether a browser says that another site's page made this request. Following a link to a page is allowed: the
     cookie does not travel with it (SameSite=Strict)."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin.partition("://")[2] != host:
         return True
     site = headers.get("sec-fetch-site", "none")
     follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"

@@ -64,9 +64,15 @@ def judge(reading: Reading, facts: Facts) -> Verdict:
         return Verdict("key_taken") if _taken(reading, facts) else POSTED
     if reading.kind in {Kind.REFUND, Kind.VOID}:
         return _taking_back(reading, facts)
-    if any(facts.balances.get(unit, 0) + amount < 0 for unit, amount in reading.moves.items() if amount < 0):
-        return Verdict("overdrawn")
-    return POSTED
+    return Verdict("overdrawn") if _overdraws(reading, facts.balances) else POSTED
+
+
+def _overdraws(reading: Reading, balances: Mapping[str, int]) -> bool:
+    """Whether a sale uses more than there is. What the same sale earns cannot pay for it."""
+    spent = dict(reading.trade.spent) if reading.trade else {}
+    for unit, amount in reading.moves.items():
+        spent[unit] = max(spent.get(unit, 0), -amount)
+    return any(amount > max(balances.get(unit, 0), 0) for unit, amount in spent.items() if amount > 0)
 
 
 def _enrol(reading: Reading, facts: Facts) -> Verdict:

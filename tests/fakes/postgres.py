@@ -18,6 +18,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from posd.club.database import open_database
+from posd.club.migrate import migrate
+
 SETTINGS = (
     "fsync=off",
     "synchronous_commit=off",
@@ -51,6 +54,7 @@ class Postgres:
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen([*self._as_user(), *server], stdout=self._log, stderr=self._log)
         self._count = 0
+        self._template: str | None = None
         self._wait()
 
     def _as_user(self) -> list[str]:
@@ -77,10 +81,23 @@ class Postgres:
 
     def new_database(self) -> str:
         """The URL of an empty database."""
+        return self._create("template0")
+
+    def migrated_database(self) -> str:
+        """The URL of a database that has the club's tables, copied from one that was migrated."""
+        if self._template is None:
+            url = self._create("template0")
+            database = open_database(self._folder, url)
+            migrate(database)
+            database.close()
+            self._template = f"club{self._count}"
+        return self._create(self._template)
+
+    def _create(self, template: str) -> str:
         self._count += 1
         name = f"club{self._count}"
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self._address(name)
 
     def stop(self) -> None:
@@ -110,7 +127,7 @@ def the_postgres() -> Postgres:
 
 def database_url(kind: str) -> str | None:
     """``sqlite`` → None (a file in the state directory), ``postgresql`` → a fresh database."""
-    return the_postgres().new_database() if kind == "postgresql" else None
+    return the_postgres().migrated_database() if kind == "postgresql" else None
 
 
 BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])

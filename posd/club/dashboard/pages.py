@@ -110,7 +110,9 @@ def _mark(connection: Connection) -> tuple[object, ...]:
 async def login(request: Request) -> Response:
     service, caller = service_of(request), request.client.host if request.client else ""
     key = request.query_params.get("key", "")
-    if service.guesses.wait_s(caller) or not use_login_key(service.state_dir, key):
+    if service.guesses.wait_s(caller):
+        return signed_out(request, used=True)
+    if not use_login_key(service.state_dir, key):
         service.guesses.guessed_wrong(caller)
         return signed_out(request, used=True)
     now_ms = service.clock.now().wall_ms
