@@ -26,10 +26,10 @@ from posd.ledger.writer import CHECKPOINT_JOBS
 from posd.machine import SystemClock, Uuid7Source
 
 BASE = "raw sqlite3"
-SALES = 64
+SALES = 32
 """Per case and round. Rounds are short and many, so that a noisy neighbour hits all cases alike."""
-ROUNDS = 30
-WARM_ROUNDS = 4
+ROUNDS = 80
+WARM_ROUNDS = 8
 """Not counted: a log that was written through once is overwritten in place, as in a shop's day."""
 TILL = "bench"
 CLOCK = SystemClock()

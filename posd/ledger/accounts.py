@@ -1,4 +1,4 @@
-"""Names of accounts. A member's account may not fall below zero; the club's own accounts may."""
+"""Names of accounts. A sale never takes a member's account below zero; goods that come back may."""
 
 from __future__ import annotations
 

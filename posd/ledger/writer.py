@@ -110,15 +110,15 @@ class Writer:
         jobs: list[Job[Any]] = []
         try:
             job = self._jobs.get(timeout=self._patience_s())
-            while job is not None:
-                if job.future.set_running_or_notify_cancel():
-                    jobs.append(job)
-                if len(jobs) == BATCH:
-                    return jobs
-                job = self._jobs.get_nowait()
-            self._last = True
         except Empty:
-            pass
+            return jobs
+        while job is not None:
+            if job.future.set_running_or_notify_cancel():
+                jobs.append(job)
+            if len(jobs) == BATCH or self._jobs.empty():
+                return jobs
+            job = self._jobs.get()
+        self._last = True
         return jobs
 
     def _patience_s(self) -> float | None:
@@ -131,8 +131,12 @@ class Writer:
             self._rest()
             return
         try:
-            outcome = self._commit_or_reopen(jobs)
-            for job, (value, error) in zip(jobs, outcome, strict=True):
+            answers = self._commit_or_reopen(jobs)
+            self._unsettled += len(jobs)
+            if self._books is not None:
+                self._on_commit(self._books.head.seq)
+            # Last, so that whoever waits finds this thread asleep: both need the interpreter's lock.
+            for job, (value, error) in zip(jobs, answers, strict=True):
                 if error is None:
                     job.future.set_result(value)
                 else:
@@ -141,9 +145,6 @@ class Writer:
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(LedgerUnwritable("the ledger's writer stopped; start posd again"))
-        if self._books is not None:
-            self._on_commit(self._books.head.seq)
-        self._unsettled += len(jobs)
         if self._unsettled >= CHECKPOINT_JOBS:
             self._checkpoint()
 
