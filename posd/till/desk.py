@@ -206,7 +206,10 @@ class TillDesk:
             raise Refused(404, "member_unknown", "no member is known by this; sell without, or enrol first")
         lines = tuple(sale_line(n, line) for n, line in enumerate(request.lines, 1))
         view: MemberView | None = None if customer is None else member_view(customer, facts)
-        basket = Basket(request.currency, lines, request.redeem if view is not None else {})
+        try:
+            basket = Basket(request.currency, lines, request.redeem if view is not None else {})
+        except ValueError as error:
+            raise Refused(422, "bad_basket", f"these lines are no sale: {error}") from error
         return customer, quote(facts.programs, view, basket, self._edges.clock.now().wall_ms), lines
 
     def _sale_draft(self, request: SaleRequest) -> Draft:
@@ -240,7 +243,8 @@ class TillDesk:
 
     def _refund_draft(self, sale_id: str, wanted: Sequence[RefundLine]) -> Draft:
         record = self._record(sale_id)
-        figures = refund_quote(record.draft.body, [item.body for item in record.returns], wanted)
+        balances = self._loop.lookup.balances(record.draft.member)
+        figures = refund_quote(record.draft.body, [item.body for item in record.returns], wanted, balances)
         if not isinstance(figures, RefundQuote):
             raise Refused(409, "refund_refused", "these lines cannot come back (any more)", figures)
         return refund_draft(self._edges.new_id(), self._edges.clock.now(), sale=record.draft, quote=figures)

@@ -82,7 +82,11 @@ class Lookup:
         if draft.kind is not Kind.SALE:
             return None
         returns = tuple(entry.draft for entry in self._reader().returned(draft.entry_id))
-        return SaleRecord(draft, returns, self._name(draft.member))
+        return SaleRecord(draft, returns, self._name(draft.member), self.balances(draft.member))
+
+    def balances(self, member_id: str | None) -> Mapping[str, int]:
+        standing = self._reader().standing(member_id) if member_id else None
+        return {} if standing is None else standing.balances
 
     def _name(self, member_id: str | None) -> str | None:
         standing = self._reader().standing(member_id) if member_id else None

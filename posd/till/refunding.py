@@ -67,7 +67,9 @@ def undo_pressed(till: Till, what: UndoPressed, occurrence: Occurrence) -> Move:
 def quote_refunding(state: Refunding) -> RefundQuote | Words:
     """What the chosen lines come to, or why they cannot come back."""
     wanted = [RefundLine(n, milli) for n, milli in sorted(state.chosen.items())]
-    return refund_quote(state.sale.draft.body, [entry.body for entry in state.sale.returns], wanted)
+    return refund_quote(
+        state.sale.draft.body, [entry.body for entry in state.sale.returns], wanted, state.sale.balances
+    )
 
 
 def remaining(sale: SaleRecord) -> dict[int, int]:

@@ -74,6 +74,8 @@ class SaleRecord:
     draft: Draft
     returns: tuple[Draft, ...] = ()
     name: str | None = None
+    balances: Mapping[str, int] = field(default_factory=dict)
+    """Of the member when the return began; for the warning that points of this sale are spent already."""
 
     @property
     def voided(self) -> bool:

@@ -167,7 +167,7 @@ def _member(customer: Customer, facts: Facts) -> dict[str, Any]:
     row = customer.standing.row
     rules_view = member_view(customer, facts)
     tier = tier_named(facts.programs, row.tier)
-    path = tier_path(facts.programs, row.progress.get(facts.currency, 0))
+    path = tier_path(facts.programs, row.progress.get(facts.currency, 0), row.tier)
     following = None if path is None else tier_named(facts.programs, path.next)
     return {
         "member_id": row.member_id,
