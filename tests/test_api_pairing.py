@@ -13,10 +13,10 @@ import pytest
 from posd.api.page_key import PageKey
 from posd.api.pairing import ALPHABET, ATTEMPTS, VALID_S, Pairing
 from posd.api.port import Refused
-from posd.api.private_file import write_private
 from posd.api.scopes import REGISTER, Scope
 from posd.api.tokens import TokenStore
 from posd.errors import ConfigError
+from posd.machine import write_private
 from tests.fakes.clock import FakeClock
 from tests.fakes.local_api import JSON, LocalApi, Reply, local_api
 

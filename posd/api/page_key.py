@@ -12,8 +12,8 @@ import hmac
 import secrets
 from pathlib import Path
 
-from posd.api.private_file import write_private
 from posd.errors import ConfigError
+from posd.machine import write_private
 
 FILE = "page.key"
 MAX_AGE_S = 365 * 24 * 3600

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from posd.api.port import Refused
-from posd.api.private_file import write_private
 from posd.api.scopes import GRANTABLE, REGISTER, Scope
 from posd.api.tokens import TokenStore
 from posd.clock import Clock
+from posd.machine import write_private
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 §6.1: no vowels, so no words; no digits, so none that look like letters."""

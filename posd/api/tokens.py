@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from posd.api.port import Refused
-from posd.api.private_file import write_private
 from posd.api.scopes import GRANTABLE, Scope
 from posd.clock import Clock
 from posd.errors import ConfigError
+from posd.machine import write_private
 
 PREFIX = "posd_"
 FILE = "tokens.json"
