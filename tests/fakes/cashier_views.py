@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from posd.words import Words, quantity
+from posd.words import Words, names, quantity
 
 View = dict[str, Any]
 
@@ -21,6 +21,8 @@ GOODS = {
     "fa": ("زعفران ۱ گرمی", "چای سیاه ۵۰۰ گرمی", "پسته ۲۵۰ گرمی", "کلوچه خرمایی", "برنج ۱۰ کیلویی", "شکر", "نمک"),
     "ar": ("زعفران ١ غم", "شاي أسود ٥٠٠ غم", "فستق ٢٥٠ غم", "كليجة بالتمر", "رز ١٠ كغم", "سكر", "ملح"),
 }
+SILVER = {"en": "Silver", "fa": "نقره‌ای", "ar": "الفضية"}
+GOLD = {"en": "Gold", "fa": "طلایی", "ar": "الذهبية"}
 READERS = [
     {"id": "msr", "name": "MSR90", "device_class": "msr", "state": "ready", "detail": ""},
     {"id": "scan", "name": "Voyager", "device_class": "scanner", "state": "ready", "detail": ""},
@@ -30,7 +32,9 @@ READERS = [
 
 def at(hour: int, minute: int) -> int:
     """Today at that time on this machine's clock, in Unix milliseconds."""
-    return int(datetime.now().astimezone().replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp() * 1000)
+    return int(
+        datetime.now().astimezone().replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp() * 1000
+    )
 
 
 def money_of(language: str) -> dict[str, Any]:
@@ -90,8 +94,12 @@ def member_of(language: str, usable: bool = True) -> dict[str, Any]:
         "member_id": "m1",
         "name": SHOPS[language][3],
         "phone_mask": "0770 *** **34" if language == "ar" else "0912 *** **34",
-        "tier": {"code": "silver", "name": "silver", "rank": 2},
-        "path": {"next": "gold", "missing_minor": scaled(language, 1_640_000), "permille": 727},
+        "tier": {"code": "silver", "name": SILVER, "rank": 2},
+        "path": {
+            "next": {"code": "gold", "name": GOLD, "rank": 3},
+            "missing_minor": scaled(language, 1_640_000),
+            "permille": 727,
+        },
         "balances": [
             {"unit": "PTS", "amount": 1284, "usable": 1284 if usable else 500, "why": why},
             {"unit": "CREDIT", "amount": credit, "usable": credit if usable else 0, "why": why},
@@ -109,18 +117,26 @@ def sale_of(language: str, total: int, on: tuple[str, ...] = ("CREDIT",)) -> dic
     unit = money_of(language)["unit"]
     credit, points_value = min(scaled(language, 186_000), total), min(scaled(language, 12_840), total)
     values = {"PTS": (1284 if total else 0, points_value), "CREDIT": (credit, credit)}
-    used = [{"unit": u, "spent": values[u][0], "value_minor": values[u][1]} for u in ("PTS", "CREDIT") if u in on and total]
-    saves = sum(item["value_minor"] for item in used)
+    used = [
+        {"unit": u, "spent": values[u][0], "value_minor": values[u][1]} for u in ("PTS", "CREDIT") if u in on and total
+    ]
+    saves = sum(values[u][1] for u in ("PTS", "CREDIT") if u in on and total)
     paid, per = total - saves, scaled(language, 10_000)
     gained = {"PTS": paid // per, "CREDIT": paid // 100}
-    why = Words("quote.why.base", {"earned": quantity(paid // per, "PTS"), "amount": quantity(per, unit), "rate": quantity(1, "PTS")})
-    hint = Words("quote.why_not.short_by", {"missing": quantity(scaled(language, 12_000), unit), "reward": REWARD[language]})
+    why = Words(
+        "quote.why.base",
+        {"earned": quantity(paid // per, "PTS"), "amount": quantity(per, unit), "rate": quantity(1, "PTS")},
+    )
+    hint = Words(
+        "quote.why_not.short_by", {"missing": quantity(scaled(language, 12_000), unit), "reward": REWARD[language]}
+    )
     return {
         "total_minor": total,
         "payable_minor": paid,
         "saves_minor": saves,
         "options": [
-            {"unit": u, "on": u in on, "possible": values[u][0], "value_minor": values[u][1], "why_not": None} for u in ("PTS", "CREDIT")
+            {"unit": u, "on": u in on, "possible": values[u][0], "value_minor": values[u][1], "why_not": None}
+            for u in ("PTS", "CREDIT")
         ],
         "redemptions": used,
         "earnings": [{"unit": u, "earned": gained[u], "why": why.as_json()} for u in ("PTS",) if total and gained[u]],
@@ -149,9 +165,11 @@ def done(language: str) -> View:
     credit = quote["redemptions"][0]["spent"]
     receipt = [
         Words("receipt.club", {"shop": SHOPS[language][0]}),
-        Words("receipt.member", {"member": name, "tier": "silver"}),
+        Words("receipt.member", {"member": name, "tier": names(SILVER)}),
         Words("receipt.earned", {"earned": quantity(earned, unit)}),
-        Words("receipt.used", {"spent": quantity(credit, "CREDIT"), "value": quantity(credit, money_of(language)["unit"])}),
+        Words(
+            "receipt.used", {"spent": quantity(credit, "CREDIT"), "value": quantity(credit, money_of(language)["unit"])}
+        ),
         Words("receipt.balance", {"balance": quantity(1284 + earned, unit)}),
         Words("receipt.balance", {"balance": quantity(0, "CREDIT")}),
     ]
@@ -245,6 +263,8 @@ def offline(view: View) -> View:
     changed = {**view, "link": {"state": "offline", "queue": 37, "last_sync_ms": at(14, 2)}}
     if view["member"]:
         changed["member"] = member_of(view["language"], usable=False)
+    if view["done"]:
+        changed["done"] = {**view["done"], "queued": True}
     return changed
 
 
@@ -261,3 +281,66 @@ SCREENS = {
     "refund": refund,
     "fault": fault,
 }
+
+
+LONG_NAMES = {
+    "en": "Christopher-Alexander W",
+    "fa": "سیدمحمدحسین‌علی‌اکبر موسوی‌نژاد",
+    "ar": "عبد الرحمن بن عبد العزيز آل",
+}
+
+
+def crowded(language: str) -> View:
+    """The most that a quote screen has to carry: a long name, large figures, both switches, two earnings, a hint."""
+    total, unit = scaled(language, 987_654_320), money_of(language)["unit"]
+    person = member_of(language)
+    person["name"] = LONG_NAMES[language]
+    person["balances"] = [
+        {"unit": "PTS", "amount": 1_234_567, "usable": 1_000_000, "why": Words("quote.why_not.offline").as_json()},
+        {
+            "unit": "CREDIT",
+            "amount": scaled(language, 123_456_780),
+            "usable": scaled(language, 123_456_780),
+            "why": None,
+        },
+    ]
+    quote = sale_of(language, total, ("PTS", "CREDIT"))
+    cashback = {
+        "unit": "CREDIT",
+        "earned": scaled(language, 9_876_540),
+        "why": Words(
+            "quote.why.base",
+            {
+                "earned": quantity(scaled(language, 9_876_540), "CREDIT"),
+                "amount": quantity(scaled(language, 100), unit),
+                "rate": quantity(scaled(language, 1), "CREDIT"),
+            },
+        ).as_json(),
+    }
+    return {
+        **amount(language),
+        "member": person,
+        "amount_minor": total,
+        "sale": {**quote, "earnings": [*quote["earnings"], cashback]},
+    }
+
+
+def noticed(view: View) -> View:
+    """A line over the screen, of the longest kind, with a code."""
+    words = Words("till.stopped", {"code": "QHDZ"}).as_json()
+    return {**view, "notice": {"words": words, "tone": "stop", "code": "QHDZ"}}
+
+
+def earn_only(language: str) -> View:
+    view = member(language)
+    why = Words("quote.why_not.plastic_number").as_json()
+    person = {**view["member"], "earn_only": True}
+    person["balances"] = [{**held, "usable": 0, "why": why} for held in person["balances"]]
+    return {**view, "member": person}
+
+
+def long_refund(language: str) -> View:
+    return refund(language, lines=7)
+
+
+STRESS = {"crowded": crowded, "earn_only": earn_only, "long_refund": long_refund}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.fakes.small_png import small_png
 
 FLAGS = (
     "--no-sandbox",
@@ -32,18 +36,22 @@ def installed() -> bool:
 
 
 @contextmanager
-def browser(*, headless: bool = True, flags: Sequence[str] = ()) -> Iterator[webdriver.Chrome]:
-    """A browser of its own. An explicit driver path keeps selenium from looking for one on the network."""
+def browser(*, flags: Sequence[str] = (), display: str | None = None) -> Iterator[webdriver.Chrome]:
+    """A browser of its own: headless, or a real window on an X ``display``. An explicit driver path keeps selenium from
+    looking for one on the network."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     assert binary and driver, "install the Debian packages chromium and chromium-driver"
     with tempfile.TemporaryDirectory(prefix="posd-chromium-", ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = binary
-        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", *(("--headless=new",) if headless else ())):
+        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", *(() if display else ("--headless=new",))):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        chrome = webdriver.Chrome(options=options, service=Service(driver))
+        environment = {**os.environ, "DISPLAY": display} if display else dict(os.environ)
+        chrome = webdriver.Chrome(options=options, service=Service(driver, env=environment))
         try:
+            if display is None:
+                resize(chrome, 1366, 768)
             yield chrome
         finally:
             chrome.quit()
@@ -52,7 +60,8 @@ def browser(*, headless: bool = True, flags: Sequence[str] = ()) -> Iterator[web
 def resize(chrome: webdriver.Chrome, width: int, height: int) -> None:
     """The page's own size, whatever a window's frame would take."""
     chrome.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
     )
 
 
@@ -69,9 +78,36 @@ def wait_for(chrome: webdriver.Chrome, script: str, timeout_s: float = 10) -> An
 
 def complaints(chrome: webdriver.Chrome) -> list[str]:
     """What the browser wrote to its console: errors, and violations of the page's policy."""
-    return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    return [
+        entry["message"]
+        for entry in chrome.get_log("browser")  # type: ignore[no-untyped-call]  # selenium has no types for it
+        if entry["level"] in ("SEVERE", "WARNING")
+    ]
 
 
 def screenshot(chrome: webdriver.Chrome, file: Path) -> None:
+    """What the window shows, in a file that a repository can carry."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    assert chrome.save_screenshot(str(file))
+    file.write_bytes(small_png(chrome.get_screenshot_as_png()))
+
+
+@contextmanager
+def x_display(width: int = 1366, height: int = 768) -> Iterator[str]:
+    """A real X server without a screen, for keys that come from a keyboard and not from a driver."""
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        yield f":{server.stdout.readline().strip()}"
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def press(display: str, *keys: str) -> None:
+    """Keys as a keyboard sends them, by their X names."""
+    subprocess.run(["xdotool", "key", *keys], env={**os.environ, "DISPLAY": display}, check=True)

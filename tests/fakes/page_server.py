@@ -1,17 +1,25 @@
-"""A till's HTTP side in small: serves the cashier page under its strict policy, sends views, and answers actions by a script."""
+"""A till's HTTP side in small: the cashier page under its strict policy, views, and actions answered by a script."""
 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).parents[2] / "posd" / "api" / "page"
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
 
 View = dict[str, Any]
 Script = Callable[[View, dict[str, Any]], View]
@@ -30,10 +38,11 @@ class PageServer:
         self.view = {**view, "version": 1}
         self.actions: list[dict[str, Any]] = []
         self.requests: list[str] = []
-        self.swallow = False
-        """Carry the next action out, but cut the line before its answer."""
+        self.die_after_action = False
+        """Carry the next action out and be gone before its answer. (A browser repeats a request by itself when a kept
+        connection closes unanswered, so the door has to be shut first, as it is when a process dies.)"""
         self.port = 0
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self.start()
 
     @property
@@ -52,6 +61,7 @@ class PageServer:
             return
         server.shutdown()
         server.server_close()
+        server.cut_all()
         with self.changed:
             self.changed.notify_all()
 
@@ -84,6 +94,20 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     block_on_close = False
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._connections: list[socket.socket] = []
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def cut_all(self) -> None:
+        """Every connection ends in the middle of what it was doing."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that leaves in the middle of an answer is no event."""
 
@@ -110,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         action = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         view = self.till.act(action)
-        if self.till.swallow:
+        if self.till.die_after_action:
+            self.till.stop()
             self.close_connection = True
             return
         self._json(view)
@@ -143,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         sent = -1
         while self.till.running:
             with self.till.changed:
-                self.till.changed.wait_for(lambda: self.till.view["version"] != sent or not self.till.running, 0.5)
+                self._wait_for_news(sent)
                 view = self.till.view
             if view["version"] != sent:
                 sent = view["version"]
@@ -151,6 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.wfile.write(b": still here\n\n")
             self.wfile.flush()
+
+    def _wait_for_news(self, sent: int) -> None:
+        self.till.changed.wait_for(lambda: self.till.view["version"] != sent or not self.till.running, 0.5)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         pass

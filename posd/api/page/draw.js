@@ -38,12 +38,12 @@ export function draw(s) {
   const { version, signal, ...view } = s.view;
   const frame = [s.speech.language, view.shop, view.readers, view.link, s.line, s.minute];
   region("top", frame, () => top(s));
-  region("strip", [...frame, view.notice, view.screen, s.notice], () => strip(s));
+  region("strip", [...frame, view.notice, view.screen, s.notice, s.unanswered], () => strip(s));
   const typing = [s.help, s.padOpen, s.page, s.typed, s.person, s.line];
   region("stage", [view, typing], () => screen.draw(s));
   document.getElementById("stage").classList.toggle("wide", Boolean(screen.wide));
   region("keys", [view, typing], () => screen.keys(s).map((key) => keyButton(s, key)));
-  region("spoken", [screen.spoken(s), view.notice, s.notice, s.line], () => [speak(s, screen)]);
+  region("spoken", [screen.spoken(s), view.notice, s.notice, s.line, s.speech.language], () => [speak(s, screen)]);
 }
 
 function region(id, signature, build) {

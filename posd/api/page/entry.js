@@ -76,8 +76,8 @@ export class PersonEntry {
   }
 }
 
-/** An Iranian mobile number in its groups, 0935 000 0172; others as they were typed. */
+/** A national number of eleven digits in its groups, 0935 000 0172; others as they were typed. */
 export function groupPhone(phone) {
-  if (!phone.startsWith("09") || phone.length > 11) return phone;
+  if (!/^0[1-9]/.test(phone) || phone.length > 11) return phone;
   return [phone.slice(0, 4), phone.slice(4, 7), phone.slice(7)].filter(Boolean).join(" ");
 }

@@ -10,6 +10,7 @@ export const LANGUAGES = ["en", "fa", "ar"];
 const RIGHT_TO_LEFT = new Set(["fa", "ar"]);
 const LEFT_TO_RIGHT_NAMES = new Set(["code", "key", "key_yes", "key_no", "url", "phone", "tail"]);
 const LATIN_NAMES = new Set(["code", "key", "key_yes", "key_no", "url"]);
+const NO_BREAK = "\u00a0";
 const INSTANTS = { time: "time", time_end: "time", date: "date" };
 
 /** Keys that sentences name; the till does not know the keyboard, the page does. */
@@ -78,7 +79,7 @@ export class Speech {
 
   /** Money with its unit: the number and its unit stand together in the direction of the language. */
   price(minor) {
-    return el("bdi", { dir: this.direction, class: "q" }, this.amount(minor), el("span", { class: "u" }, this.unitName()));
+    return el("bdi", { dir: this.direction, class: "q" }, this.amount(minor), el("span", { class: "u" }, NO_BREAK, this.unitName()));
   }
 
   unitName() {
@@ -114,9 +115,14 @@ export class Speech {
     return spell(this.language, Number(BigInt(minor) / scale), noun);
   }
 
-  /** A tier by its code; an owner's own tier by the name he gave it. */
-  tierName(tier) {
-    return this.catalogue[`tier.${tier}`] ?? tier;
+  /** A name that the owner gave in one or more languages; without one of the reader's, the first. */
+  nameOf(names) {
+    return names[this.language] ?? Object.values(names)[0] ?? "";
+  }
+
+  /** A member's name; nobody has to give one. */
+  memberName(name) {
+    return name || this.text("member.nameless");
   }
 
   #sentence(key, args) {
@@ -143,7 +149,7 @@ export class Speech {
     if (typeof value === "number") return this.number(value);
     if (LATIN_NAMES.has(name)) return this.#isolate(value, "ltr", "id");
     if (LEFT_TO_RIGHT_NAMES.has(name)) return this.digits(value);
-    if (name === "tier") return this.#isolate(this.tierName(value), "auto");
+    if (name === "tier") return this.#isolate(this.catalogue[`tier.${value}`] ?? value, "auto");
     if (name === "unit") return this.#isolate(this.catalogue[`money.${value}`] ?? value, "auto");
     return this.#isolate(value, "auto");
   }
@@ -151,13 +157,14 @@ export class Speech {
   /** What the till leaves to the page: the key to press and the unit of the till. */
   #unsaid(name, key) {
     if (name === "key" && KEY_OF[key]) return this.#isolate(KEY_OF[key], "ltr", "id");
+    if (name === "member") return this.#isolate(this.memberName(""), "auto");
     return name === "unit" ? this.#isolate(this.unitName(), "auto") : "";
   }
 
   #compound(name, value) {
     if ("key" in value) return this.tell(value);
     if (name === "amount_words") return this.#isolate(this.inWords(value.amount) ?? "", "auto");
-    return this.quantity(value);
+    return "amount" in value ? this.quantity(value) : this.#isolate(this.nameOf(value), "auto");
   }
 
   #isolate(text, direction, kind) {

@@ -17,9 +17,9 @@ export function draw(s) {
 }
 
 function gain(s, done) {
-  if (!done.name) return s.speech.say("done.no_card");
+  if (done.name === null) return s.speech.say("done.no_card");
   const [first] = entries(done.earned);
-  return done.kind === "sale" && first ? s.speech.say("done.for", { earned: first, member: done.name }) : el("bdi", {}, done.name);
+  return done.kind === "sale" && first ? s.speech.say("done.for", { earned: first, member: done.name }) : el("bdi", {}, s.speech.memberName(done.name));
 }
 
 const entries = (amounts) => Object.entries(amounts).filter(([, amount]) => amount !== 0).map(([unit, amount]) => ({ unit, amount }));

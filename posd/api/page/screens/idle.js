@@ -27,7 +27,7 @@ function recentSale(s, sale) {
   const back = sale.kind !== "sale";
   const open = back ? {} : { onclick: () => s.send({ do: "refund_start", sale_id: sale.sale_id }) };
   return el(back ? "div" : "button", { class: `card sale ${back ? "back" : ""}`, ...open },
-    el("b", {}, el("bdi", {}, sale.name ?? s.speech.say("recent.no_card"))),
+    el("b", {}, el("bdi", {}, sale.name === null ? s.speech.say("recent.no_card") : s.speech.memberName(sale.name))),
     el("span", { class: "a" }, s.speech.price(back ? -sale.amount_minor : sale.amount_minor)),
     el("bdi", { dir: "ltr", class: "s n" }, s.speech.dates.time(sale.at_ms)),
     el("span", { class: "e" }, icon(back ? "back" : sale.queued ? "clock" : "check"), " ", result(s, sale)));

@@ -21,18 +21,18 @@ export function memberPanel(s) {
 function who(s, member) {
   const colour = member.tier && TIER_COLOURS.has(member.tier.code) ? member.tier.code : "plain";
   return el("div", { class: "who-row" },
-    el("span", { class: `face ${colour}`, "aria-hidden": "true" }, [...member.name.trim()][0] ?? "?"),
-    el("h1", { class: member.name.length > LONG_NAME ? "long" : null }, el("bdi", {}, member.name)),
+    el("span", { class: `face ${colour}`, "aria-hidden": "true" }, [...s.speech.memberName(member.name.trim())][0]),
+    el("h1", { class: member.name.length > LONG_NAME ? "long" : null }, el("bdi", {}, s.speech.memberName(member.name))),
     el("span", { class: "sub" }, s.speech.digits(member.phone_mask)),
     member.tier && el("span", { class: `badge ${colour}` },
-      Array.from({ length: Math.min(Math.max(member.tier.rank, 1), 4) }, () => icon("gem")), s.speech.tierName(member.tier.code)));
+      Array.from({ length: Math.min(Math.max(member.tier.rank, 1), 4) }, () => icon("gem")), el("bdi", {}, s.speech.nameOf(member.tier.name))));
 }
 
 function path(s, { path: way }) {
   if (!way) return null;
   return el("div", { class: "path" },
     el("div", { class: "track" }, el("div", { class: "done-part", style: { "inline-size": `${way.permille / 10}%` } })),
-    el("span", {}, s.speech.say("path.to", { amount: { amount: way.missing_minor, unit: s.view.money.unit }, tier: way.next })));
+    el("span", {}, s.speech.say("path.to", { amount: { amount: way.missing_minor, unit: s.view.money.unit }, tier: way.next.name })));
 }
 
 function usable(s, held) {
@@ -47,7 +47,7 @@ function work(s) {
   return el("section", { class: "work" },
     el("div", { class: "card sum one" },
       el("div", {}, el("span", { class: "l" }, s.speech.say("amount.label")),
-        el("div", { class: "f empty" }, caret(), el("span", { class: "u" }, s.speech.unitName()))),
+        el("div", { class: "f empty" }, caret(), " ", el("span", { class: "u" }, s.speech.unitName()))),
       el("div", { class: "amt" }, el("p", { class: "w" }, s.speech.say("amount.type")), padKey(s))),
     s.view.member.balances.length ? el("h2", { class: "h" }, s.speech.say("use.title")) : null,
     el("div", { class: `mid ${s.padOpen ? "with-pad" : ""}` }, rows, s.padOpen ? amountPad(s) : null));
@@ -111,7 +111,7 @@ export function keys(s) {
 
 export function spoken(s) {
   const { member } = s.view;
-  return [member.name, ...member.balances.map((held) => s.speech.quantity(held).textContent)].join(s.speech.comma);
+  return [s.speech.memberName(member.name), ...member.balances.map((held) => s.speech.quantity(held).textContent)].join(s.speech.comma);
 }
 
 export const takesAmount = true;

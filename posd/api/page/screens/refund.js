@@ -16,7 +16,7 @@ export function draw(s) {
 function panel(s, refund) {
   return el("section", { class: "panel" },
     el("div", {}, el("span", { class: "badge stop" }, icon("back"), s.speech.say("refund.title"))),
-    el("div", {}, el("h1", {}, el("bdi", {}, refund.name ?? s.speech.say("recent.no_card"))), el("span", { class: "why" }, when(s, refund.at_ms))),
+    el("div", {}, el("h1", {}, el("bdi", {}, refund.name === null ? s.speech.say("recent.no_card") : s.speech.memberName(refund.name))), el("span", { class: "why" }, when(s, refund.at_ms))),
     el("div", { class: "effect" }, changes(s, refund.taken_back, "taken", -1), changes(s, refund.given_back, "given", 1),
       el("div", { class: "give" }, el("span", {}, s.speech.say("refund.pay")), el("b", {}, s.speech.price(refund.pay_back_minor)))),
     refund.warnings.map((words) => el("p", { class: "note" }, el("span", {}, s.speech.tell(words)))));
