@@ -21,6 +21,7 @@ from posd.ledger.store import RequestConflict, RequestKey
 from posd.loyalty.evaluation import quote
 from posd.loyalty.model import PIECE, Basket, Line, MemberView, Quote, RefundLine, RefundQuote
 from posd.loyalty.refunds import refund_quote
+from posd.loyalty.tiers import tier_named
 from posd.till.booking import SaleContext, receipt_lines, refund_draft, sale_draft, void_draft
 from posd.till.loop import TillLoop, receipt_code
 from posd.till.quoting import member_view
@@ -261,6 +262,8 @@ class TillDesk:
         standing = self._loop.lookup.member(draft.member) if draft.member else None
         balances = {} if standing is None else dict(standing.balances)
         name = None if standing is None else standing.row.name
+        tier = None if standing is None else tier_named(self._loop.facts.programs, standing.row.tier)
+        receipt = receipt_lines(draft, name=name, balances=balances, tier=None if tier is None else tier.name)
         return {
             "id": entry.entry_id.hex(),
             "kind": draft.kind.value,
@@ -270,7 +273,7 @@ class TillDesk:
             "member_id": draft.member,
             "balances": balances,
             "body": dict(draft.body),
-            "receipt": [words.as_json() for words in receipt_lines(draft, name=name, balances=balances)],
+            "receipt": [words.as_json() for words in receipt],
         }
 
     def _sale_document(self, record: SaleRecord) -> dict[str, Any]:
