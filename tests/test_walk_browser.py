@@ -1,4 +1,4 @@
-"""The first day once more, as people live it: the cashier's and the owner's page in a real browser, with a real till and a
+"""The first day once more, as people live it: the pages of cashier and owner in a real browser, with a real till and a
 real club behind them, in each language. Everything is typed."""
 
 from __future__ import annotations
