@@ -188,6 +188,8 @@ def test_the_embedded_club_ends_with_its_parent_and_survives_a_kill(tmp_path: Pa
     with ClubProcess(state) as running:
         assert requests.get(running.url + "/health", timeout=10).status_code == 200
         assert running.close() == 0, "its standard input ended"
+    with ClubProcess(state) as running:
+        assert running.terminate() == 0, "asked to stop, it stopped"
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:

@@ -129,6 +129,17 @@ def test_a_lost_answer_is_made_good_by_sending_again(one: FakeTill) -> None:
     assert one.pull().members[0].balances == {"PTS": 2}
 
 
+def test_a_smaller_batch_after_a_lost_answer_is_echoed_too(one: FakeTill) -> None:
+    """The till believes only positions that it just sent; an answer that names a later one would never end."""
+    for _ in range(4):
+        one.sell(None, 100_000)
+    one.push()
+    reply = one.push(after=0, to=2)
+    assert (reply.acked_seq, reply.acked_hash) == (2, one.entries[1].hash.hex())
+    nothing = one.push(after=4)
+    assert (nothing.acked_seq, nothing.acked_hash) == (4, one.entries[3].hash.hex())
+
+
 def test_the_same_batch_twice_at_once_is_booked_once(one: FakeTill) -> None:
     member = one.enrol(KEY)
     for _ in range(20):

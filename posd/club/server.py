@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from types import FrameType
 
@@ -50,6 +52,21 @@ class QuietServer(uvicorn.Server):
         if not self.should_exit:
             await self._stopped.wait()
         self._before_exit()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM, but leave alone what whoever started us chose to ignore; end like any program
+        that did what it was asked, instead of dying of the signal."""
+        signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {sig: signal.getsignal(sig) for sig in signals}
+        ours = {sig: handler for sig, handler in before.items() if handler is not signal.SIG_IGN}
+        for sig in ours:
+            signal.signal(sig, self.handle_exit)
+        try:
+            yield
+        finally:
+            for sig, handler in ours.items():
+                signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

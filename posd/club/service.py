@@ -28,6 +28,7 @@ from posd.club.tables import club as clubs
 from posd.club.tables import journal
 from posd.club.throttle import Throttle
 from posd.club.tills import Shut, admit, admitted, note_status
+from posd.ledger.entries import Head
 from posd.ledger.members import DeltaPage
 from posd.machine import Uuid7Source
 from posd.sync.wire import Disposition, PushReply, PushRequest, TillGrant, TillRequest, TillStatus
@@ -112,7 +113,8 @@ class Service:
         post_pending(self.database, self.club, self._keys, till_id)
         self.reckon_tiers()
         dispositions = self.database.read(lambda c: _dispositions(c, self.club.club_id, till_id, request))
-        return Pushed(PushReply(head.seq, head.hash.hex(), dispositions, now_ms), conflict=False)
+        seq, digest = acknowledged(request, head)
+        return Pushed(PushReply(seq, digest, dispositions, now_ms), conflict=False)
 
     async def status(self, till_id: str, status: TillStatus) -> None:
         now_ms = self.clock.now().wall_ms
@@ -145,6 +147,13 @@ class Service:
             for member_id in members_to_reckon(connection, self.club, programs, since, today) if since else ():
                 refresh_member(desk, member_id, today)
         connection.execute(clubs.update().where(clubs.c.club_id == self.club.club_id).values(tiers_day=today))
+
+
+def acknowledged(request: PushRequest, head: Head) -> tuple[int, str]:
+    """The position to echo: the request's last entry, even when the journal goes on behind it. A till believes only a
+    position that it just sent, because no captive portal can guess one."""
+    last = request.entries[-1] if request.entries else None
+    return (last.seq, last.hash) if last else (head.seq, head.hash.hex())
 
 
 def _dispositions(connection: Connection, club_id: str, till_id: str, request: PushRequest) -> tuple[Disposition, ...]:

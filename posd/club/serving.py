@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from posd.club.server import QuietServer, listening_socket, with_date
 from posd.club.service import Service
 from posd.machine import SystemClock
 
+STANDARD_INPUT = 0
 HOST, PORT = "127.0.0.1", 2582
 
 
@@ -65,6 +66,6 @@ def _tell(server: QuietServer, url: str, on_listening: Callable[[str], None]) ->
 def _stop_at_end_of_input(server: QuietServer) -> None:
     """The daemon that started us holds the other end of a pipe and never writes to it. When it is gone, however it
     went, the pipe ends; a signal on the parent's death would depend on which of its threads started us."""
-    while sys.stdin.buffer.read(1024):
+    while os.read(STANDARD_INPUT, 1024):  # not sys.stdin: its lock would be held when the interpreter wants to end
         pass
     server.stop()

@@ -3,6 +3,7 @@ reader. Deterministic, so that pictures of the page only change when the page do
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
+from posd.club.owner import set_program
+from posd.club.programs import ready_programs
 from posd.club.shop import Settings
 from posd.club.tables import till
 from posd.sync.wire import ReaderStatus, TillStatus
@@ -65,6 +68,8 @@ class BusyClub:
         self.tills = [FakeTill(self.club.url, self.club.enrol(TILLS[self.language].format(n))) for n in range(1, 7)]
         self._backdate(self.now_ms - 40 * DAY_MS)
         self.pushed = [0] * len(self.tills)
+        if self.currency != "IRR":
+            self._programs()
         self._members()
         for n, total in enumerate(PER_DAY):
             self._day(self.now_ms - (len(PER_DAY) - 1 - n) * DAY_MS, total * self.per_step)
@@ -82,6 +87,13 @@ class BusyClub:
         self.club.opened.database.write(
             lambda connection: connection.execute(update(till).values(created_ms=created_ms))
         )
+
+    def _programs(self) -> None:
+        """No ready program is written for dinars, so this shop wrote its own."""
+        for document in ready_programs("IRR"):
+            text = json.dumps({**document, "currency": self.currency})
+            text = text.replace("100000,", "1000,").replace('"worth_minor": 1000', '"worth_minor": 10')
+            set_program(self.club.state_dir, json.loads(text.replace("000000,", "0000,")))
 
     def _members(self) -> None:
         given, family = GIVEN[self.language], FAMILY[self.language]

@@ -120,6 +120,11 @@ class ClubProcess:
         self.process.kill()
         self._reap()
 
+    def terminate(self) -> int:
+        """SIGTERM, as a service manager sends it; returns the exit status."""
+        self.process.terminate()
+        return self._reap()
+
     def close(self) -> int:
         """End its standard input, as the death of its parent would; returns the exit status."""
         assert self.process.stdin is not None
