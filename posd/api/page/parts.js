@@ -25,6 +25,12 @@ export function strong(nodes) {
   return nodes && el("b", {}, nodes);
 }
 
+/** Amounts by unit as a list, points first; nothing that is zero. */
+export function amountsOf(byUnit) {
+  const list = Object.entries(byUnit).map(([unit, amount]) => ({ unit, amount }));
+  return list.filter(({ amount }) => amount !== 0).sort((one, other) => (other.unit === "PTS") - (one.unit === "PTS"));
+}
+
 /** What is earned: with a plus where the language sets signs before numbers. */
 export function gained(s, quantity) {
   return el("span", {}, s.speech.direction === "ltr" && "+", s.speech.quantity(quantity));

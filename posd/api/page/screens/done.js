@@ -1,7 +1,7 @@
 // Booked: what was paid, what there is now, what stands on the receipt. The till leads on by itself after three seconds.
 
 import { el, icon } from "../dom.js";
-import { balance, strong, unitName, verdict } from "../parts.js";
+import { amountsOf, balance, strong, unitName, verdict } from "../parts.js";
 
 const HEADINGS = { sale: "done.title", refund: "done.title.refund", void: "done.title.void" };
 
@@ -11,18 +11,17 @@ export function draw(s) {
   const bar = el("div", { class: "count", "aria-hidden": "true" }, el("i"));
   return [
     verdict("ok", sign, s.speech.say(HEADINGS[done.kind] ?? "done.title"),
-      [strong(gain(s, done)), s.speech.say(done.queued ? "done.queued" : "done.sent")], [bar, el("p", {}, s.speech.say("done.next"))]),
+      [...gains(s, done), s.speech.say(done.queued ? "done.queued" : "done.sent")], [bar, el("p", {}, s.speech.say("done.next"))]),
     el("section", { class: "work" }, el("div", { class: "outcome" }, el("div", {}, slip(s, done), after(s, done)), paper(s, done))),
   ];
 }
 
-function gain(s, done) {
-  if (done.name === null) return s.speech.say("done.no_card");
-  const [first] = entries(done.earned);
-  return done.kind === "sale" && first ? s.speech.say("done.for", { earned: first, member: done.name }) : el("bdi", {}, s.speech.memberName(done.name));
+function gains(s, done) {
+  if (done.name === null) return [strong(s.speech.say("done.no_card"))];
+  const earned = done.kind === "sale" ? amountsOf(done.earned).slice(0, 2) : [];
+  if (!earned.length) return [strong(el("bdi", {}, s.speech.memberName(done.name)))];
+  return earned.map((amount) => strong(s.speech.say("done.for", { earned: amount, member: done.name })));
 }
-
-const entries = (amounts) => Object.entries(amounts).filter(([, amount]) => amount !== 0).map(([unit, amount]) => ({ unit, amount }));
 
 function slip(s, done) {
   const sold = done.kind === "sale";
@@ -38,8 +37,7 @@ function slip(s, done) {
 const line = (label, value, kind) => el("div", { class: kind }, el("span", {}, label), el("span", {}, value));
 
 function quantities(s, words, amounts) {
-  const shown = entries(amounts);
-  return shown.map((amount, i) => line(i === 0 ? s.speech.say(words) : "", s.speech.quantity(amount)));
+  return amountsOf(amounts).map((amount, i) => line(i === 0 ? s.speech.say(words) : "", s.speech.quantity(amount)));
 }
 
 function after(s, done) {
@@ -54,10 +52,13 @@ function paper(s, done) {
 }
 
 export function keys(s) {
-  const undo = { cap: "F8", words: ["button.undo"], send: { do: "undo" } };
+  const second = [
+    { cap: "F4", words: ["button.refund"], send: { do: "refund_start" } },
+    { cap: "F8", words: ["button.undo"], send: { do: "undo" } },
+  ];
   return [
     { cap: "Esc", words: ["button.next"], send: { do: "back" } },
-    ...(s.view.done.can_undo ? [undo] : []),
+    ...(s.view.done.can_undo ? second : []),
     { cap: "F12", words: ["button.next_customer"], go: true, send: { do: "back" } },
   ];
 }

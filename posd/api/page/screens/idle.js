@@ -1,7 +1,7 @@
 // Nothing on the counter: one sentence, and the last sales.
 
 import { el, icon } from "../dom.js";
-import { amountPad, gained, padKey, ways } from "../parts.js";
+import { amountPad, amountsOf, gained, padKey, ways } from "../parts.js";
 
 export const wide = true;
 
@@ -35,8 +35,8 @@ function recentSale(s, sale) {
 
 function result(s, sale) {
   if (sale.kind !== "sale") return s.speech.say(sale.kind === "void" ? "recent.void" : "recent.refund");
-  const [first] = Object.entries(sale.earned).filter(([, amount]) => amount > 0);
-  return first ? gained(s, { unit: first[0], amount: first[1] }) : s.speech.say("recent.booked");
+  const [first] = amountsOf(sale.earned);
+  return first ? gained(s, first) : s.speech.say("recent.booked");
 }
 
 export function keys() {
