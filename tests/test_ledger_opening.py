@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -144,6 +145,33 @@ def test_start_checks_only_what_is_new(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         assert store.append(sale()).result().seq == 2
     assert not verify_ledger(tmp_path / "ledger.db").ok
+
+
+def test_the_writer_commits_with_full_synchronisation(tmp_path: Path) -> None:
+    """Of the very connection that books: WAL, FULL (2), no checkpoint inside a sale."""
+    names = (
+        "journal_mode",
+        "synchronous",
+        "wal_autocheckpoint",
+        "foreign_keys",
+        "recursive_triggers",
+        "trusted_schema",
+    )
+    with open_store(tmp_path) as store:
+        settings = store._writing.submit(
+            lambda books: [books.db.execute(f"pragma {name}").fetchone()[0] for name in names]
+        ).result()
+    assert settings == ["wal", 2, 0, 1, 1, 0]
+
+
+def test_the_log_moves_into_the_file_when_it_is_quiet(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        before = store.path.stat().st_size
+        store.append(sale()).result()
+        deadline = monotonic() + 20
+        while store.path.stat().st_size <= before:
+            assert monotonic() < deadline
+            store.wait_for_entries(1, timeout_s=0.02)
 
 
 def test_every_setting_is_read_back(tmp_path: Path) -> None:
