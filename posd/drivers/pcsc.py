@@ -39,7 +39,7 @@ RETRY_MS = 500
 """How often a card is tried again that another program holds for itself, or that broke off and still lies there."""
 
 NO_SERVICE = "pcscd does not answer; sudo systemctl enable --now pcscd.socket"
-NO_ACCESS = "pcscd refuses access; if that stays, install polkit/posd.rules for the posd user and restart polkit"
+NO_ACCESS = "pcscd refuses access; if that stays, allow posd's user org.debian.pcsc-lite.access_pcsc in polkit"
 GONE = flaw(RejectReason.REMOVED_EARLY)
 TWO_CARDS = flaw(RejectReason.TWO_AT_ONCE, "two readers were given a card at the same time")
 MUTE = flaw(RejectReason.UNREADABLE, "the card does not answer; turn it round or clean it")
@@ -65,10 +65,10 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class PcscConfig:
     """``[[reader]]`` with ``driver = "pcsc"``. ``address``: the reader's PC/SC name, ``*`` stands for anything (readers
-    with two slots are two names). ``chip``: where the loyalty file is, when it is not posd's own layout."""
+    with two slots are two names). ``card``: where the loyalty file is, when it is not posd's own layout."""
 
     address: str = "*"
-    chip: ChipLayout = field(default_factory=ChipLayout)
+    card: ChipLayout = field(default_factory=ChipLayout)
 
 
 class _CardFault(Exception):
@@ -182,7 +182,7 @@ class PcscReader:
         for _ in range(_MOST_RESETS):
             handle, protocol = self._connect(name)
             try:
-                contents = run(read_card(atr, self._config.chip), lambda command: _transmit(handle, protocol, command))  # noqa: B023  # used up before the next turn
+                contents = run(read_card(atr, self._config.card), lambda command: _transmit(handle, protocol, command))  # noqa: B023  # used up before the next turn
                 return encode_chip(contents)
             except _CardFault as fault:
                 if fault.code != scard.SCARD_W_RESET_CARD:

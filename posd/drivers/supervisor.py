@@ -116,11 +116,14 @@ class Supervisor:
                 with self._lock:
                     self._dropped += 1
             return
+        warned = False
         while not self._stopping.is_set():
             try:
                 self._inbox.put(item, timeout=FULL_INBOX_RETRY_S)
             except Full:
-                log.warning("the inbox is full; a read of %s waits", item.device)
+                if not warned:
+                    log.warning("the inbox is full; a read of %s waits", item.device)
+                warned = True
             else:
                 return
 
