@@ -210,6 +210,15 @@ def test_tills_are_fine_or_say_what_is_wrong(club: RunningClub, owner: Owner, ti
     assert re.search(r">37</bdi> waiting since", owner.get().text)
 
 
+def test_a_till_with_a_wild_clock_breaks_no_page(owner: Owner, till: FakeTill) -> None:
+    for oldest_ms in (2**62, -(2**62), 10**14):
+        till.tell(TillStatus(2**62, oldest_ms, (ReaderStatus("?", "?", "?"),), "0.1.0"))
+        assert owner.get().status_code == 200
+    till.sell(None, 1_000_000, at_ms=10**17)
+    till.push()
+    assert owner.get().status_code == 200
+
+
 def test_names_of_others_are_shown_as_text(club: RunningClub, owner: Owner, till: FakeTill) -> None:
     evil = FakeTill(club.url, club.enrol("<script>alert(1)</script>"))
     member = evil.enrol("aa" * 16, name="<img src=x onerror=alert(1)>")

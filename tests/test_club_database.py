@@ -64,14 +64,34 @@ def test_every_table_can_be_spread_over_many_machines(name: str) -> None:
 
 
 def test_the_file_is_for_its_owner_and_survives_a_power_cut(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+    database = open_database(tmp_path, serves=True)
     assert stat.S_IMODE((tmp_path / "club.db").stat().st_mode) == 0o600
     with database.writer.begin() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+        assert connection.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 1000
     with database.reader.begin() as connection:
         assert connection.execute(text("PRAGMA query_only")).scalar() == 1
         assert connection.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
+    database.close()
+
+
+def test_a_command_beside_the_server_never_checkpoints(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    with database.writer.begin() as connection:
+        assert connection.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
+    database.close()
+
+
+@BOTH
+def test_errors_show_no_values(engine: str, tmp_path: Path) -> None:
+    """They may end in a log, and the values may be a person's."""
+    database = empty(engine, tmp_path)
+    migrate(database)
+    database.write(partial(put, table=club, club_id="c", name="Parisa"))
+    with pytest.raises(IntegrityError) as caught:
+        database.write(partial(put, table=club, club_id="c", name="Parisa"))
+    assert "Parisa" not in str(caught.value)
     database.close()
 
 

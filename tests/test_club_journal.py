@@ -119,6 +119,10 @@ def first(request: PushRequest, **changes: object) -> PushRequest:
         first(push(journal_of(2), 0, 2), payload="[" * 100_000),
         first(push(journal_of(2), 0, 2), payload="\ud800"),
         replace(push(journal_of(2), 0, 2), after_hash="short"),
+        replace(push(journal_of(2), 0, 2), epoch=10**30),
+        replace(push(journal_of(2), 0, 2), epoch=-1),
+        replace(push(journal_of(2), 0, 2), after_seq=-1),
+        replace(push(journal_of(2), 0, 2), after_seq=2**63),
         replace(push(journal_of(2), 0, 2), entries=(WireEntry(1, "aa" * 32, "not JSON"),)),
     ],
 )

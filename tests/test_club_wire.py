@@ -90,6 +90,12 @@ def test_without_its_token_a_till_is_not_heard(club: RunningClub, one: FakeTill)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), header
 
 
+def test_a_till_of_no_possible_name_is_not_heard(club: RunningClub) -> None:
+    for name in ("%00", "%ff", "a%00b", "x" * 4000):
+        answer = requests.get(f"{club.url}/v1/tills/{name}/deltas", headers={"Authorization": "Bearer x"}, timeout=20)
+        assert answer.status_code == 401, name
+
+
 def test_a_token_opens_its_own_till_only(club: RunningClub, one: FakeTill) -> None:
     other = club.enrol("Till 2")
     answer = one.session.get(f"{club.url}/v1/tills/{other.till_id}/deltas", timeout=20)

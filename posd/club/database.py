@@ -74,15 +74,19 @@ def is_conflict(error: DBAPIError) -> bool:
     )
 
 
-def open_database(state_dir: Path, database_url: str | None = None) -> Database:
-    """The database at ``database_url``, or ``club.db`` in ``state_dir``. Raises ConfigError for a URL it cannot use."""
+def open_database(state_dir: Path, database_url: str | None = None, *, serves: bool = False) -> Database:
+    """The database at ``database_url``, or ``club.db`` in ``state_dir``. ``serves``: this process is the server, so on
+    SQLite it is the one that checkpoints; commands beside it leave that alone. Errors never show a row's values.
+    Raises ConfigError for a URL it cannot use."""
     if not database_url:
-        return _open_sqlite(state_dir / "club.db")
+        return _open_sqlite(state_dir / "club.db", serves)
     try:
         url = make_url(database_url)
         if url.get_backend_name() == "sqlite":
-            return _open_sqlite(Path(url.database or state_dir / "club.db"))
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, pool_pre_ping=True)
+            return _open_sqlite(Path(url.database or state_dir / "club.db"), serves)
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"), pool_size=8, pool_pre_ping=True, hide_parameters=True
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError("the club's database URL must begin with sqlite:/// or postgresql://") from error
     if url.get_backend_name() != "postgresql":
@@ -91,16 +95,19 @@ def open_database(state_dir: Path, database_url: str | None = None) -> Database:
     return Database(engine, reader, batch=1)
 
 
-def _open_sqlite(path: Path) -> Database:
+def _open_sqlite(path: Path, serves: bool) -> Database:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    writer = _sqlite_engine(path, connections=1, begin="BEGIN IMMEDIATE", pragmas=_WRITER_PRAGMAS)
+    writer = _sqlite_engine(
+        path, connections=1, begin="BEGIN IMMEDIATE", pragmas=_SERVER_PRAGMAS if serves else _WRITER_PRAGMAS
+    )
     reader = _sqlite_engine(path, connections=4, begin="BEGIN", pragmas=_READER_PRAGMAS)
     return Database(writer, reader, batch=100)
 
 
 _PRAGMAS = (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "trusted_schema = OFF")
-_WRITER_PRAGMAS = (*_PRAGMAS, "journal_mode = WAL", "synchronous = FULL", "cell_size_check = ON")
+_SERVER_PRAGMAS = (*_PRAGMAS, "journal_mode = WAL", "synchronous = FULL", "cell_size_check = ON")
+_WRITER_PRAGMAS = (*_SERVER_PRAGMAS, "wal_autocheckpoint = 0")
 _READER_PRAGMAS = (*_PRAGMAS, "query_only = ON", "wal_autocheckpoint = 0")
 
 
@@ -111,6 +118,7 @@ def _sqlite_engine(path: Path, connections: int, begin: str, pragmas: tuple[str,
         pool_size=connections,
         max_overflow=0,
         connect_args={"check_same_thread": False},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

@@ -17,6 +17,9 @@ from posd.club.tables import journal, till
 from posd.ledger.entries import GENESIS, Head, chain_hash
 from posd.sync.wire import PushRequest, WireEntry, WireError
 
+LAST_EPOCH, LAST_SEQ = 2**31 - 1, 2**62
+"""What the chain hash and the columns can hold; no shop comes near."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -62,6 +65,8 @@ def accept(till_id: str, request: PushRequest, head: Head, stored: Mapping[int, 
 
 
 def _checked(till_id: str, request: PushRequest) -> tuple[Fact, ...]:
+    if not (0 <= request.epoch <= LAST_EPOCH and 0 <= request.after_seq <= LAST_SEQ):
+        raise WireError("epoch or sequence number is out of range")
     previous, facts = _digest(request.after_hash), []
     for seq, entry in enumerate(request.entries, request.after_seq + 1):
         if entry.seq != seq:

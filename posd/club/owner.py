@@ -86,11 +86,11 @@ def _found(database: Database, keys: ClubKeys, name: str, settings: Settings) ->
 
 
 @contextmanager
-def open_club(state_dir: Path, database_url: str | None = None) -> Iterator[OpenClub]:
+def open_club(state_dir: Path, database_url: str | None = None, *, serves: bool = False) -> Iterator[OpenClub]:
     """The club of ``state_dir``, its schema brought up to date. Raises ConfigError when there is none."""
     if not state_dir.is_dir():
         raise ConfigError(f"there is no club in {state_dir}; found one with: posd club init")
-    database = open_database(state_dir, database_url)
+    database = open_database(state_dir, database_url, serves=serves)
     try:
         migrate(database)
         club = database.read(read_club)

@@ -33,7 +33,7 @@ def serve(
     ``port`` 0 takes a free one. ``names``: host names by which owners reach the page, beside addresses and localhost.
     ``on_listening`` is told the address, once requests are answered. Raises ConfigError.
     """
-    with open_club(state_dir, database_url) as opened, listening_socket(host, port) as listener:
+    with open_club(state_dir, database_url, serves=True) as opened, listening_socket(host, port) as listener:
         _service, server = build(state_dir, opened, names)
         if exit_with_parent:
             threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()

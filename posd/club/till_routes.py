@@ -8,7 +8,9 @@ from starlette.routing import Route
 
 from posd.club.body import read_json
 from posd.club.problems import Problem
+from posd.club.reading import is_storable
 from posd.club.service import LONGEST_WAIT_S, Service
+from posd.club.tills import Shut
 from posd.sync.wire import PushRequest, TillRequest, TillStatus, delta_as_json
 
 ADVICE = {
@@ -63,7 +65,8 @@ async def _till(request: Request) -> str:
     """The till whose token this is. Raises Problem 401."""
     till_id, header = str(request.path_params["till"]), request.headers.get("authorization", "")
     token = header[len("Bearer ") :] if header.startswith("Bearer ") else ""
-    shut = await _service(request).admitted(till_id, token)
+    known_form = is_storable(till_id)
+    shut = await _service(request).admitted(till_id, token) if known_form else Shut("unauthorized")
     if shut is not None:
         raise Problem(401, shut.code, ADVICE[shut.code], {"WWW-Authenticate": "Bearer"})
     return till_id

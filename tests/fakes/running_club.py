@@ -57,7 +57,7 @@ class RunningClub:
         with ExitStack() as parts:
             listener = parts.enter_context(listening_socket("127.0.0.1", self.port))
             self.port = listener.getsockname()[1]
-            self.opened = parts.enter_context(open_club(self.state_dir, self.database_url))
+            self.opened = parts.enter_context(open_club(self.state_dir, self.database_url, serves=True))
             self.service, server = build(self.state_dir, self.opened, clock=self.clock)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()

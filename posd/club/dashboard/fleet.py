@@ -56,7 +56,10 @@ def _till(row: Mapping[Any, Any], now_ms: int, heard_ms: int) -> Till:
         state = "offline"
     elif any(is_lost(reader) for reader in status.readers):
         state = "reader"
-    return Till(row["name"], state, silent_ms, heard_ms, status.queue, status.oldest_queued_ms, status.readers)
+    oldest_ms = status.oldest_queued_ms
+    if oldest_ms is not None and not 0 < oldest_ms <= now_ms:
+        oldest_ms = None  # the till's clock is wrong
+    return Till(row["name"], state, silent_ms, heard_ms, status.queue, oldest_ms, status.readers)
 
 
 def _status(text: str) -> TillStatus:
