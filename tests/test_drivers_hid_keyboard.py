@@ -45,8 +45,9 @@ class WedgeRig(Rig):
         bench.plug(number)
 
     def open(self) -> Driver:
+        driver = HidKeyboard("desk", self.config, SystemClock())
         self.opened_ns = time.monotonic_ns()
-        return HidKeyboard("desk", self.config, SystemClock())
+        return driver
 
     def ready(self) -> None:
         eventually(lambda: time.monotonic_ns() > self.opened_ns + 2 * DEAF_NS, "the deaf time")
@@ -180,7 +181,24 @@ def test_held_keys_and_both_shifts(bench: InputBench, scanner: WedgeRig) -> None
 def test_what_was_typed_before_the_reader_was_opened_is_ignored(bench: InputBench, scanner: WedgeRig) -> None:
     bench.type(SCANNER, "1111111111\r")
     with Session(scanner) as session:
+        quiet_ns = time.monotonic_ns() + 200_000_000
+        eventually(lambda: time.monotonic_ns() > quiet_ns, "silence")
         bench.type(SCANNER, "4006381333931\r")
+        assert session.next().payload == b"4006381333931"
+
+
+def test_a_scan_that_began_before_the_reader_listened_is_no_shorter_number(
+    bench: InputBench, scanner: WedgeRig
+) -> None:
+    scanner.ready = lambda: None  # type: ignore[method-assign]  # at once
+    with Session(scanner) as session:
+        listens_ns = scanner.opened_ns + DEAF_NS
+        middle = groups("4006381333931\r")
+        while time.monotonic_ns() < listens_ns + 5_000_000:  # digits from before to after the moment it listens
+            bench.emit(SCANNER, middle[:2])
+        bench.emit(SCANNER, middle)
+        assert session.silent(0.3)
+        bench.emit(SCANNER, middle)
         assert session.next().payload == b"4006381333931"
 
 

@@ -20,6 +20,7 @@ from posd.drivers.base import HealthLevel, ReaderConfig
 from posd.drivers.hid_keyboard import DEAF_NS
 from posd.drivers.hotplug import HotPlug, NoHotPlug, UdevHotPlug
 from posd.drivers.lifecycle import Outcome, next_state
+from posd.drivers.reader_thread import NOT_YET
 from posd.drivers.simulated_card import loyalty_card
 from posd.drivers.supervisor import Supervisor
 from posd.drivers.transcript import TRAFFIC, parse_line
@@ -46,9 +47,10 @@ class Till:
         self.supervisor, self.inbox = supervisor, inbox
         self.told: list[DeviceStatus] = []
 
-    def state(self, reader_id: str) -> DeviceState:
+    def state(self, reader_id: str) -> DeviceState | None:
+        """None before the first look."""
         (status,) = [status for status in self.supervisor.statuses() if status.device == reader_id]
-        return status.state
+        return None if status.detail == NOT_YET else status.state
 
     def wait_for(self, reader_id: str, state: DeviceState) -> None:
         eventually(lambda: self.state(reader_id) is state, f"{reader_id} becoming {state}")

@@ -25,6 +25,7 @@ from pathlib import Path
 import evdev
 from evdev import ecodes
 
+from posd.cards.keymap import PRESS
 from posd.cards.wedge import WedgeAssembler, WedgeRead, WedgeSettings
 from posd.clock import Clock
 from posd.drivers.addresses import stable_address
@@ -133,6 +134,7 @@ class HidKeyboard:
     def _feed(self, event: evdev.InputEvent) -> list[WedgeRead]:
         time_ns = event.sec * 1_000_000_000 + event.usec * 1000
         if time_ns < self._deaf_until_ns:
+            self._stay_deaf(event, time_ns)
             return []
         if event.type == ecodes.EV_SYN:
             # Up to the next SYN_REPORT stand remnants (Linux, Documentation/input/event-codes.rst).
@@ -141,6 +143,11 @@ class HidKeyboard:
         if event.type != ecodes.EV_KEY or self._dropping:
             return []
         return self._assembler.feed(event.code, event.value, time_ns)
+
+    def _stay_deaf(self, event: evdev.InputEvent, time_ns: int) -> None:
+        """A read that began before we listened is ignored to its end: its second half would be a shorter number."""
+        if event.type == ecodes.EV_KEY and event.value == PRESS:
+            self._deaf_until_ns = max(self._deaf_until_ns, time_ns + self._config.swipe_end_ms * 1_000_000)
 
     def _keep(self, closed: list[WedgeRead]) -> None:
         kind, now = self._config.device_class, self._clock.now()

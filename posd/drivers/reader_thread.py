@@ -25,6 +25,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 0.3, 3.0, 0.1
 STEADY_NS = 5_000_000_000
 """A device that worked for so long is tried at once when it goes; one that flaps is tried ever more rarely."""
 
+NOT_YET = "not looked for yet"
+
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class ReaderThread:
         self.last_read_ns: int | None = None
         self._transcript = Transcript(clock.now())
         self._state = DeviceState.ABSENT
-        self.status = self._status("not looked for yet")
+        self.status = self._status(NOT_YET)
         self._device: Driver | None = None
         self._checking: SimpleQueue[RawRead] | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()

@@ -73,11 +73,11 @@ class InputBench:
     def unplug(self, number: int) -> None:
         self._ask("unplug", number)
 
-    def type(self, number: int, text: str, *, layout: str = "us", gap_us: int = 1000, pace_s: float = 0) -> int:
+    def type(self, number: int, text: str, *, layout: str = "us", gap_us: int = 100, pace_s: float = 0) -> int:
         """Type as a reader does; returns when the last key went up, in monotonic nanoseconds."""
         return self.emit(number, groups(text, layout), gap_us=gap_us, pace_s=pace_s)
 
-    def emit(self, number: int, groups: Iterable[Group], *, gap_us: int = 1000, pace_s: float = 0) -> int:
+    def emit(self, number: int, groups: Iterable[Group], *, gap_us: int = 100, pace_s: float = 0) -> int:
         events = [event for group in groups for event in group]
         return int(self._ask("emit", number, events, gap_us, pace_s))
 
