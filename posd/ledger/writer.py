@@ -166,9 +166,9 @@ class Writer:
             if self._books is None:
                 self._books = self._open_books()
             books = self._books
-            books.db.execute("begin immediate")
+            books.db.conn.execute("begin immediate")
             answers = [_answer(job, books) for job in jobs]
-            books.db.execute("commit")
+            books.db.conn.execute("commit")
         except (sqlite3.Error, LedgerError) as error:
             self._give_up_connection()  # which rolls back what was not committed
             return error
