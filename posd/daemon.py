@@ -308,7 +308,7 @@ class SyncFace:
         link = self._port.link
         return {
             "state": link.state.value,
-            "queue": link.queue,
+            "queue": self._port.queue(),
             "detail": link.advice,
             "stuck_seq": link.stuck_seq,
             "acked_seq": self._port.acked_head().seq,

@@ -25,8 +25,10 @@ from posd.sync.port import SyncPort, Work
 from posd.sync.port_messages import serve_port
 from posd.sync.socket_port import SocketPort, TillUnreachable
 from posd.sync.wire import Disposition, ReaderStatus, TillStatus
+from tests.fakes.clock import FakeClock
 from tests.fakes.local_api import local_api
 from tests.fakes.till_socket import TillSocket
+from tests.fakes.waiting import eventually, stays
 
 NEW_ID = Uuid7Source()
 CLOCK = SystemClock()
@@ -176,6 +178,27 @@ def test_a_status_that_says_the_same_wakes_nobody(local: LocalPort) -> None:
     seen = local.wait_for_work(Work(), 10.0)
     local.report_status(TillStatus(1))
     assert local.wait_for_work(seen, 0.05) == seen
+
+
+def test_an_online_that_nobody_stands_behind_any_more_ends(store: Store) -> None:
+    """The process was killed after it said "online": spending must not go on for ever because of it."""
+    clock, told = FakeClock(), list[Link]()
+    port = LocalPort(store, told.append, clock)
+    online = Link(LinkState.ONLINE, None)
+
+    port.wait_for_work(Work(), 0.0)
+    port.report_link(online)
+    clock.advance_ms(4_000)
+    book(store)
+    assert stays(lambda: port.link == online, 0.2), "positive control: within the time it is believed"
+    clock.advance_ms(2_000)
+    book(store)
+    eventually(lambda: port.link.reason is Reason.NOBODY_SYNCS)
+    assert (port.link.state, port.link.queue) == (LinkState.OFFLINE, 2)
+    assert "posd-sync" in port.link.advice
+    port.report_link(online)
+    assert told == [online, told[1], online], "one that comes back repeats what it said"
+    port.cancel()
 
 
 def test_a_till_that_does_not_run_is_named(tmp_path: Path) -> None:

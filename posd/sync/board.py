@@ -31,6 +31,11 @@ class LinkBoard:
         """The last that was told."""
         return self._told or Link()
 
+    def repeat(self) -> None:
+        """Tell the till once more how the link stands: one that was started anew has not heard it. Raises PosdError."""
+        with self._lock:
+            self._port.report_link(self._told or Link(queue=self._port.queue()))
+
     def note(self, lane: LaneName, outcome: Outcome, stuck_seq: int | None = None) -> None:
         """``stuck_seq`` belongs to the push lane and is forgotten with its next note."""
         with self._lock:

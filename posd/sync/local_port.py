@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from posd.clock import Instant
+from posd.clock import Clock, Instant
 from posd.ledger.entries import Entry, Head
 from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
-from posd.sync.link import Link
+from posd.machine import SystemClock
+from posd.sync.link import Link, LinkState
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import Work
 from posd.sync.wire import Disposition, TillStatus
 
 _JOIN_S = 0.05
+ABSENT_AFTER_S = 5.0
+"""Whoever synchronises waits for work again within milliseconds; one who stays away for so long is gone."""
+_LOOK_S = 30.0
+"""How often we look whether an absent one came back, was believed, and went away again."""
 
 
 class LocalPort:
@@ -24,9 +29,14 @@ class LocalPort:
     ``on_link`` hears each change of the link, on a thread of synchronisation: it should only pass the news on.
     """
 
-    def __init__(self, store: Store, on_link: Callable[[Link], None] = lambda _link: None) -> None:
+    def __init__(
+        self, store: Store, on_link: Callable[[Link], None] = lambda _link: None, clock: Clock | None = None
+    ) -> None:
         self._store = store
         self._on_link = on_link
+        self._clock = clock or SystemClock()
+        self._telling = threading.Lock()
+        self._absent_at_ns = 0
         self._changed = threading.Condition()
         self._work = Work(head_seq=store.reader().head().seq)
         self._status: TillStatus | None = None
@@ -92,10 +102,13 @@ class LocalPort:
         return self._status
 
     def report_link(self, link: Link) -> None:
-        self._link = link
-        self._on_link(link)
+        with self._telling:
+            if link != self._link:
+                self._link = link
+                self._on_link(link)
 
     def wait_for_work(self, seen: Work, timeout_s: float) -> Work:
+        self._absent_at_ns = self._clock.now().mono_ns + round((timeout_s + ABSENT_AFTER_S) * 1e9)
         with self._changed:
             if self._watcher.ident is None and not self._cancelled:
                 self._watcher.start()
@@ -112,12 +125,23 @@ class LocalPort:
             self._watcher.join(_JOIN_S)
 
     def _watch(self) -> None:
-        """Carry the ledger's commits into our own condition, where everything else is heard too."""
+        """Carry the ledger's commits into our own condition, where everything else is heard too; and see whether
+        anybody still synchronises."""
         while not self._cancelled:
-            head_seq = self._store.wait_for_entries(self._work.head_seq)
+            head_seq = self._store.wait_for_entries(self._work.head_seq, self._until_absent_s() or _LOOK_S)
             with self._changed:
                 self._work = Work(head_seq, self._work.hurries, self._work.reports)
                 self._changed.notify_all()
+            if not self._until_absent_s():
+                self._doubt()
+
+    def _until_absent_s(self) -> float:
+        return max(0, self._absent_at_ns - self._clock.now().mono_ns) / 1e9
+
+    def _doubt(self) -> None:
+        """The process that said "online" was killed or hangs: nobody would notice that the club is away."""
+        if self._link.state is LinkState.ONLINE:
+            self.report_link(Link(LinkState.OFFLINE, Reason.NOBODY_SYNCS, self.queue(), self._link.last_contact))
 
 
 def _reason(text: str) -> Reason:

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NOT_UNDERSTOOD = "not_understood"
     CURSOR_TOO_OLD = "cursor_too_old"
     TILL_LEDGER = "till_ledger"
+    NOBODY_SYNCS = "nobody_syncs"
 
 
 ADVICE: dict[Reason, str] = {
@@ -38,6 +39,7 @@ ADVICE: dict[Reason, str] = {
     Reason.NOT_UNDERSTOOD: "till and club do not understand each other: update both to the same release",
     Reason.CURSOR_TOO_OLD: "the till was away for long and loads the club's members afresh; nothing to do",
     Reason.TILL_LEDGER: "the till's ledger does not answer: run 'posd doctor'",
+    Reason.NOBODY_SYNCS: "nothing runs that talks to the club: start it with 'systemctl start posd-sync'",
 }
 """What to do next, one line each, for the technician."""
 

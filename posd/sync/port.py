@@ -76,11 +76,12 @@ class SyncPort(Protocol):
         ...
 
     def report_link(self, link: Link) -> None:
-        """How the connection stands; told on each change."""
+        """How the connection stands; told on each change, and again before each `wait_for_work`."""
         ...
 
     def wait_for_work(self, seen: Work, timeout_s: float) -> Work:
-        """Return as soon as anything differs from ``seen``, after ``timeout_s``, or when cancelled."""
+        """Return as soon as anything differs from ``seen``, after ``timeout_s``, or when cancelled. Who waits no more,
+        and does not wait again soon, is gone: the till then shows the club as away."""
         ...
 
     def cancel(self) -> None:

@@ -77,6 +77,7 @@ class SyncWorker:
         seen: Work | None = None
         while not self._stopping.is_set():
             try:
+                self._board.repeat()
                 now = self._port.wait_for_work(seen or Work(), _EAR_S if seen else 0.0)
             except PosdError as error:
                 log.debug("the till does not answer: %s", error)
