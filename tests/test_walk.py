@@ -29,14 +29,6 @@ def usable(view: dict[str, Any]) -> dict[str, int]:
     return {item["unit"]: item["usable"] for item in view["member"]["balances"]}
 
 
-def wait_online(till: RunningTill) -> None:
-    wait_for(lambda: till.page.view()["link"]["state"] == "online", "the club")
-
-
-def wait_queue(till: RunningTill, length: int = 0) -> None:
-    wait_for(lambda: till.client.get("/v1/sync")["queue"] == length, f"queue of {length}")
-
-
 def enrol(till: RunningTill) -> dict[str, Any]:
     till.simulate("swipe", SWIPE)
     view = till.page.wait_for_screen("enrol")
@@ -54,13 +46,6 @@ def sell(till: RunningTill, amount_minor: int, use: tuple[str, ...] = ()) -> dic
     return till.page.act("confirm")
 
 
-def journal(till: RunningTill) -> list[dict[str, Any]]:
-    shown = till.posd("ledger", "show", "--last", "1000", "--json")
-    assert shown.returncode == 0, shown.stderr
-    rows: list[dict[str, Any]] = json.loads(shown.stdout)
-    return rows
-
-
 def club_members(till: RunningTill) -> list[dict[str, Any]]:
     listed = till.posd("club", "member", "--json")
     assert listed.returncode == 0, listed.stderr
@@ -70,7 +55,7 @@ def club_members(till: RunningTill) -> list[dict[str, Any]]:
 
 def test_first_day(tmp_path: Path) -> None:
     with RunningTill(tmp_path) as till:
-        wait_online(till)
+        till.wait_online()
         view = enrol(till)
         assert view["screen"] == "member"
         assert view["member"]["name"] == "پریسا"
@@ -81,7 +66,7 @@ def test_first_day(tmp_path: Path) -> None:
         assert done["payable_minor"] == 12_880_000
         assert done["earned"] == {"PTS": 128, "CREDIT": 128_800}
         assert [line["key"] for line in done["receipt"]], "the receipt lines appear"
-        wait_queue(till)
+        till.wait_queue()
 
         by_phone = till.page.act("find_start") and till.page.act("find", phone="+98 912 000 1234")
         assert by_phone["screen"] == "member"
@@ -91,7 +76,7 @@ def test_first_day(tmp_path: Path) -> None:
         used = sell(till, 1_000_000, use=("CREDIT",))["done"]
         assert used["spent"] == {"CREDIT": 128_800}
         assert used["payable_minor"] == 871_200
-        wait_queue(till)
+        till.wait_queue()
 
         till.page.act("refund_start")
         till.page.act("refund_all")
@@ -99,11 +84,11 @@ def test_first_day(tmp_path: Path) -> None:
         assert refunded["kind"] == "refund"
         assert refunded["payable_minor"] == 871_200
         assert refunded["spent"] == {"CREDIT": 128_800}
-        wait_queue(till)
+        till.wait_queue()
 
         (member,) = club_members(till)
         assert member["phone"].endswith("34") and "*" in member["phone"]
-        first_gift = journal(till)[0]
+        first_gift = till.journal()[0]
         assert first_gift["kind"] == "enrol"
         view = till.page.act("find_start") and till.page.act("find", phone="09120001234")
         assert balances(view) == member["balances"]
@@ -137,11 +122,11 @@ def files(directory: Path) -> list[Path]:
 def test_club_away_and_back(tmp_path: Path) -> None:
     """Offline the shop sells, enrols and refunds; nothing is spent; what waited arrives once, in order."""
     with RunningTill(tmp_path) as till:
-        wait_online(till)
+        till.wait_online()
         enrol(till)
         till.page.act("back")
         sell(till, 10_000_000)
-        wait_queue(till)
+        till.wait_queue()
         os.kill(club := club_pid(till), signal.SIGSTOP)  # away, and to come back as it was
         try:
             wait_for(lambda: till.page.view()["link"]["state"] == "offline", "the offline badge", 40)
@@ -158,8 +143,8 @@ def test_club_away_and_back(tmp_path: Path) -> None:
         finally:
             os.kill(club, signal.SIGCONT)
         wait_for(lambda: till.page.view()["link"]["state"] == "online", "the club again", 40)
-        wait_queue(till)
-        entries = journal(till)
+        till.wait_queue()
+        entries = till.journal()
         (member,) = club_members(till)
         earned = sum_legs(entries, member["member_id"])
         assert member["balances"] == earned, "nothing lost, nothing doubled"
@@ -183,7 +168,7 @@ def club_pid(till: RunningTill) -> int:
 def test_mains_plug(tmp_path: Path) -> None:
     """kill -9 in the middle: what was told to the cashier is there, exactly once, and the club agrees."""
     with RunningTill(tmp_path) as till:
-        wait_online(till)
+        till.wait_online()
         enrol(till)
         till.page.act("back")
         codes = [sell(till, 1_000_000 + n)["done"]["receipt_code"] for n in range(3)]
@@ -191,11 +176,11 @@ def test_mains_plug(tmp_path: Path) -> None:
         till.kill()
         till.start()
         assert till.page.view()["screen"] == "idle"
-        wait_online(till)
-        wait_queue(till)
-        kinds = [entry["kind"] for entry in journal(till)]
+        till.wait_online()
+        till.wait_queue()
+        kinds = [entry["kind"] for entry in till.journal()]
         assert kinds == ["enrol", "sale", "sale", "sale"]
         assert len(set(codes)) == 3
         assert till.posd("ledger", "verify").returncode == 0
         (member,) = club_members(till)
-        assert member["balances"] == sum_legs(journal(till), member["member_id"])
+        assert member["balances"] == sum_legs(till.journal(), member["member_id"])

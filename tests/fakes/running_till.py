@@ -108,6 +108,19 @@ class RunningTill:
     def simulate(self, kind: str, data: str) -> None:
         self.client.post("/v1/simulated/reads", {"kind": kind, "data": data})
 
+    def wait_online(self) -> None:
+        wait_for(lambda: self.client.get("/v1/sync")["state"] == "online", "the club")
+
+    def wait_queue(self, length: int = 0) -> None:
+        wait_for(lambda: self.client.get("/v1/sync")["queue"] == length, f"queue of {length}")
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Everything booked, as `posd ledger show` tells it."""
+        shown = self.posd("ledger", "show", "--last", "1000000", "--json")
+        assert shown.returncode == 0, shown.stderr
+        rows: list[dict[str, Any]] = json.loads(shown.stdout)
+        return rows
+
     def stop(self) -> int:
         """As Ctrl-C; the exit status."""
         process = self._running()
