@@ -49,7 +49,7 @@ bench: $(VENV)/test.stamp
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
 
 images: $(VENV)/test.stamp
-	@POSD_IMAGES=write umockdev-wrapper $(BIN)/python -m pytest -q -k images $(ARGS)
+	@POSD_PICTURES=1 $(BIN)/python -m pytest -q tests/test_page_pictures.py tests/test_club_pictures.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

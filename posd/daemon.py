@@ -121,7 +121,7 @@ class Daemon:
         running.callback(lambda: self._late.extend(supervisor.stop()))
         self._start_sync(port, linked, running)
         port.report_status(till_status(store, supervisor.statuses()))
-        loop.on_devices = lambda: port.report_status(till_status(store, supervisor.statuses()))
+        loop.on_devices = lambda: port.report_status(till_status(store, loop.facts.readers))
         self._announce(bound_port(sockets), club)
 
     # The club

@@ -4,7 +4,6 @@ real Chromium lets a page have, pressed on a real X server."""
 from __future__ import annotations
 
 import operator
-import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -17,13 +16,10 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.cashier_script import KNOWN_PHONE, small_till
 from tests.fakes.cashier_views import View, enrol, idle, long_refund, member, refund
-from tests.fakes.chromium import browser, complaints, installed, press, wait_for, x_display
+from tests.fakes.chromium import browser, complaints, press, wait_for, x_display
 from tests.fakes.page_server import PageServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.slow
 
 PAUSE_S = 0.35
 """A little more than the page's own pause before Enter counts."""
@@ -246,7 +242,6 @@ RECORD = (
 )
 
 
-@pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
 @pytest.mark.parametrize("mode", ["window", "kiosk", "app"])
 def test_a_real_chromium_gives_the_page_every_key_it_asks_for(till: PageServer, mode: str) -> None:
     """Keys that come through X: each reaches the page, and the browser's own use of it (reload, find, developer tools,

@@ -11,13 +11,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.cashier_views import SCREENS, STRESS, View, amount, enrol, idle, member, noticed, offline
-from tests.fakes.chromium import browser, complaints, installed, prefer, resize, wait_for
+from tests.fakes.chromium import browser, complaints, prefer, resize, wait_for
 from tests.fakes.page_server import PageServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.slow
 
 AUDIT = (Path(__file__).parent / "fakes" / "page_audit.js").read_text()
 SIZES = ((1366, 768), (1366, 720), (1024, 768))

@@ -12,13 +12,10 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.cashier_script import small_till
 from tests.fakes.cashier_views import View, amount, done, idle, member, noticed, offline
-from tests.fakes.chromium import browser, complaints, installed, wait_for
+from tests.fakes.chromium import browser, complaints, wait_for
 from tests.fakes.page_server import PageServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.slow
 
 STRIP = "return document.querySelector('.strip')?.textContent ?? ''"
 RESTARTING = "The till is restarting"

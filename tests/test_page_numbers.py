@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 
 from tests.fakes.cashier_views import idle
-from tests.fakes.chromium import browser, installed
+from tests.fakes.chromium import browser
 from tests.fakes.page_server import PageServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.slow
 
 Ask = Callable[..., Any]
 TOMAN = {"unit": "IRR", "minor_digits": 0, "name": "toman", "factor": 10}

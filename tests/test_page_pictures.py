@@ -14,7 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.cashier_views import SCREENS, View, amount, enrol, idle, member, offline
-from tests.fakes.chromium import browser, installed, resize, screenshot, wait_for
+from tests.fakes.chromium import browser, resize, screenshot, wait_for
 from tests.fakes.page_server import PageServer
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,6 @@ def hold_still(chrome: webdriver.Chrome) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(not installed(), reason="needs Debian's chromium and chromium-driver")
 def test_every_picture_can_be_drawn(tmp_path: Path) -> None:
     folder = IMAGES if os.environ.get("POSD_PICTURES") else tmp_path
     wanted = PICTURES if os.environ.get("POSD_PICTURES") else PICTURES[-1:]

@@ -265,6 +265,25 @@ def test_reader_status_reaches_screen_and_events(counter: Counter) -> None:
     assert counter.events("reader.status")[0]["state"] == "lost"
 
 
+def test_a_lost_reader_stays_on_the_screen_until_it_reads_again(counter: Counter) -> None:
+    def becomes(state: DeviceState, detail: str = "") -> str:
+        counter.inbox.put(DeviceStatus("desk", DeviceClass.MSR, state, counter.clock.now(), detail))
+        counter.settle()
+        return str(counter.loop.view()["screen"])
+
+    assert becomes(DeviceState.ABSENT) == "idle", "a reader that was never there is not missed"
+    assert becomes(DeviceState.READY) == "idle"
+    for state in (DeviceState.LOST, DeviceState.WAITING, DeviceState.ABSENT, DeviceState.OPENING, DeviceState.FAULT):
+        assert becomes(state, f"now {state}") == "lost"
+        assert counter.loop.view()["lost"]["detail"] == f"now {state}"
+    assert becomes(DeviceState.READY) == "idle", "it closes by itself"
+    assert becomes(DeviceState.LOST) == "lost"
+    counter.act("back")
+    assert becomes(DeviceState.WAITING) == "idle", "what the cashier closed stays closed"
+    becomes(DeviceState.READY)
+    assert becomes(DeviceState.LOST) == "lost", "and is told when it is lost anew"
+
+
 def test_a_ledger_that_is_closed_books_nothing_and_says_so(counter: Counter) -> None:
     counter.act("amount", amount_minor=1000)
     counter.store.close()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from posd.errors import ConfigError
+from posd.machine import write_private
 from posd.sync.sealing import new_seal_keys
 
 KEY_FILE = "club.key"
@@ -56,20 +56,4 @@ def load_keys(state_dir: Path, mark: str | None = None) -> ClubKeys | None:
 
 def save_keys(state_dir: Path, keys: ClubKeys) -> None:
     document = {"card_key": keys.card_key, "seal_public": keys.seal_public, "seal_private": keys.seal_private}
-    write_private(state_dir / KEY_FILE, json.dumps(document, indent=1) + "\n")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put ``text`` at ``path``, readable by its owner only, whole or not at all, on disk when this returns."""
-    aside = path.with_name(path.name + ".new")
-    descriptor = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    write_private(state_dir / KEY_FILE, json.dumps(document, indent=1).encode() + b"\n")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
 
-from posd.club.keys import write_private
 from posd.club.tables import session
 from posd.club.tills import secret_hash
+from posd.machine import write_private
 
 LOGIN_FILE = "login.key"
 SESSION_LIFE_MS = 30 * 86_400_000
@@ -35,7 +35,7 @@ def _key(state_dir: Path) -> str:
 
 def _new_key(state_dir: Path) -> str:
     key = secrets.token_urlsafe(24)
-    write_private(state_dir / LOGIN_FILE, key + "\n")
+    write_private(state_dir / LOGIN_FILE, key.encode() + b"\n")
     return key
 
 

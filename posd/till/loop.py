@@ -37,7 +37,7 @@ from posd.till.happenings import (
     WorldChanged,
 )
 from posd.till.lookup import Lookup
-from posd.till.states import CardSeen, Facts, Link, Selling, Till
+from posd.till.states import CardSeen, Facts, Link, Selling, Till, as_missed
 from posd.till.step import step
 from posd.till.view import Frame, member_document, view_of
 from posd.words import Words
@@ -261,7 +261,7 @@ class TillLoop:
         return self._reads.get(read_id)
 
     def _device(self, status: DeviceStatus) -> None:
-        self._devices[status.device] = status
+        self._devices[status.device] = as_missed(self._devices.get(status.device), status)
         self.facts = replace(self.facts, readers=tuple(self._devices.values()))
         self._publish("reader.status", {"reader": status.device, "state": status.state.value, "detail": status.detail})
         self._happen(WorldChanged())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from posd.cards.reads import Medium
-from posd.events import DeviceStatus
+from posd.events import DeviceState, DeviceStatus
 from posd.ledger.entries import Draft
 from posd.ledger.members import MemberRow, Standing
 from posd.loyalty.model import RefundQuote
@@ -43,6 +43,13 @@ class Link:
     queue: int = 0
     last_sync_ms: int | None = None
     detail: str = ""
+
+
+def as_missed(before: DeviceStatus | None, status: DeviceStatus) -> DeviceStatus:
+    """How the shop sees a reader: one that went away stays lost until it is ready again, whatever is tried with it in
+    between (the supervisor's own states follow one another in milliseconds). ``detail`` is of the last try."""
+    away = before is not None and before.state is DeviceState.LOST and status.state is not DeviceState.READY
+    return replace(status, state=DeviceState.LOST) if away else status
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from posd.till.states import (
     Enrolling,
     Facts,
     Finding,
+    LinkState,
     Notice,
     Refunding,
     Selling,
@@ -62,7 +63,7 @@ def view_of(till: Till, facts: Facts, frame: Frame, now_ms: int) -> dict[str, An
             "factor": frame.display.factor,
         },
         "link": {
-            "state": facts.link.state.value,
+            "state": "paused" if facts.link.state is LinkState.HALTED else facts.link.state.value,
             "queue": facts.link.queue,
             "last_sync_ms": facts.link.last_sync_ms,
         },
@@ -75,7 +76,8 @@ def view_of(till: Till, facts: Facts, frame: Frame, now_ms: int) -> dict[str, An
         "find": {"problem": _words(state.problem)} if isinstance(state, Finding) else None,
         "done": _done(state, facts) if isinstance(state, Done) else None,
         "refund": _refund(state) if isinstance(state, Refunding) else None,
-        "lost": None if lost is None else _reader(lost),
+        "lost": None if lost is None else _lost(lost),
+        "fault": None if facts.fault is None else {"code": support_code("till.stopped")},
         "notice": None if till.notice is None else _notice(till.notice),
         "signal": None if till.tone is None else {"n": till.signals, "tone": till.tone.value},
     }
@@ -143,6 +145,16 @@ def _reader(status: DeviceStatus) -> dict[str, Any]:
         "device_class": status.device_class.value,
         "state": status.state.value,
         "detail": status.detail,
+    }
+
+
+def _lost(status: DeviceStatus) -> dict[str, Any]:
+    return {
+        "reader": status.device,
+        "name": status.name or status.device,
+        "device_class": status.device_class.value,
+        "detail": status.detail,
+        "code": support_code("reader.lost"),
     }
 
 

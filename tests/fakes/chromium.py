@@ -31,10 +31,6 @@ FLAGS = (
 )
 
 
-def installed() -> bool:
-    return all(shutil.which(name) for name in ("chromium", "chromedriver"))
-
-
 @contextmanager
 def browser(*, flags: Sequence[str] = (), display: str | None = None) -> Iterator[webdriver.Chrome]:
     """A browser of its own: headless, or a real window on an X ``display``. An explicit driver path keeps selenium from
@@ -47,7 +43,7 @@ def browser(*, flags: Sequence[str] = (), display: str | None = None) -> Iterato
         for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", *(() if display else ("--headless=new",))):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        environment = {**os.environ, "DISPLAY": display} if display else dict(os.environ)
+        environment = plain_environment() | ({"DISPLAY": display} if display else {})
         chrome = webdriver.Chrome(options=options, service=Service(driver, env=environment))
         try:
             if display is None:
@@ -55,6 +51,11 @@ def browser(*, flags: Sequence[str] = (), display: str | None = None) -> Iterato
             yield chrome
         finally:
             chrome.quit()
+
+
+def plain_environment() -> dict[str, str]:
+    """Without the device fakes' preload: a browser that looks for real devices through it may hang at its start."""
+    return {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "UMOCKDEV_DIR")}
 
 
 def resize(chrome: webdriver.Chrome, width: int, height: int) -> None:

@@ -119,7 +119,7 @@ def the_postgres() -> Postgres:
     """The server of this test process; it is stopped when the process ends."""
     binaries = find_binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
     server = Postgres(binaries)
     atexit.register(server.stop)
     return server

@@ -196,7 +196,11 @@ class Page:
             view = self.view()
             return view if view["screen"] in screens else None
 
-        return wait_for(on_screen, f"screen {' or '.join(screens)}, not {self.view()['screen']}")
+        try:
+            return wait_for(on_screen, f"screen {' or '.join(screens)}")
+        except AssertionError as error:
+            error.add_note(f"the view is {self.view()}")
+            raise
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The event stream, until the caller has enough."""

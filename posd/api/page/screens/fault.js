@@ -8,7 +8,7 @@ export function draw(s) {
   const said = notice && notice.words.key !== "till.stopped" ? s.speech.tell(notice.words, { code: notice.code }) : null;
   return [
     verdict("stop", icon("alert", "sign"), s.speech.say("fault.title"), [strong(s.speech.say("fault.now")), said, s.speech.say("fault.closes")]),
-    el("section", { class: "work" }, steps(s, [{ words: "fault.keep" }, { words: "fault.call" }]), callCode(s, notice?.code)),
+    el("section", { class: "work" }, steps(s, [{ words: "fault.keep" }, { words: "fault.call" }]), callCode(s, notice?.code ?? s.view.fault?.code)),
   ];
 }
 
