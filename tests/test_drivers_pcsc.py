@@ -22,7 +22,7 @@ from posd.drivers.simulated_card import ISO_14443_4_ATR, SIMULATED_UID, Simulate
 from posd.errors import DeviceLost, ProtocolFault, ReadCancelled
 from posd.machine import SystemClock
 from tests.contract_driver import DriverContract, Rig, Session, eventually, open_files
-from tests.fakes.pcscd import Pcscd, process_pcscd
+from tests.fakes.pcscd import Pcscd, no_card_anywhere, process_pcscd
 from tests.fakes.virtual_card import Slot
 
 NUMBER = "6331940000012345"
@@ -43,15 +43,6 @@ def slots(pcscd: Pcscd) -> Iterator[tuple[Slot, Slot]]:
     for slot in slots:
         slot.remove()
     eventually(no_card_anywhere, "noticing that the cards are gone")
-
-
-def no_card_anywhere() -> bool:
-    """As pcscd sees it; it looks every 400 ms."""
-    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-    _, names = scard.SCardListReaders(context, [])
-    _, states = scard.SCardGetStatusChange(context, 0, [(name, scard.SCARD_STATE_UNAWARE) for name in names or []])
-    scard.SCardReleaseContext(context)
-    return len(names) == 2 and all(state & scard.SCARD_STATE_EMPTY for _, state, _ in states)
 
 
 class ChipRig(Rig):

@@ -14,8 +14,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,21 @@ class InputBench:
     def emit(self, number: int, groups: Iterable[Group], *, gap_us: int = 100, pace_s: float = 0) -> int:
         events = [event for group in groups for event in group]
         return int(self._ask("emit", number, events, gap_us, pace_s))
+
+    def weave(self, typed: Mapping[int, str]) -> None:
+        """Type on several devices at once, a key here and a key there, with nothing but the writing in between."""
+        turns = list(zip_longest(*(groups(text) for text in typed.values())))
+        commands = [
+            ("emit", number, group, 0, 0)
+            for turn in turns
+            for number, group in zip(typed, turn, strict=True)
+            if group is not None
+        ]
+        assert self._server.stdin is not None
+        self._server.stdin.write("".join(json.dumps(command) + "\n" for command in commands))
+        self._server.stdin.flush()
+        for _ in commands:
+            self._answer()
 
     def settle(self, number: int) -> None:
         """Return when the driver has taken all events."""

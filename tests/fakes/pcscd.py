@@ -17,6 +17,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from smartcard import scard
+
 VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so.0.8"
 
 
@@ -75,6 +77,15 @@ class Pcscd:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
+
+
+def no_card_anywhere() -> bool:
+    """As pcscd sees it; it looks every 400 ms."""
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    _, names = scard.SCardListReaders(context, [])
+    _, states = scard.SCardGetStatusChange(context, 0, [(name, scard.SCARD_STATE_UNAWARE) for name in names or []])
+    scard.SCardReleaseContext(context)
+    return len(names) == 2 and all(state & scard.SCARD_STATE_EMPTY for _, state, _ in states)
 
 
 @cache

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from types import TracebackType
 from typing import Any
@@ -58,6 +59,7 @@ class Listener:
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self._response = connection.getresponse()
+        connection.sock.settimeout(None)  # the till may have nothing to say for long
         self._thread = threading.Thread(target=self._listen)
         self._open = threading.Event()
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -72,7 +74,11 @@ class Listener:
             found = [data for data in self.of(kind) if fits(data)]
             return found if len(found) >= count else None
 
-        return wait_for(enough, f"{count} of {kind}; heard: {self.events}")[-1]
+        try:
+            return wait_for(enough, f"{count} of {kind}")[-1]
+        except AssertionError as error:
+            error.add_note(f"heard: {self.events}")
+            raise
 
     def __enter__(self) -> Listener:
         self._thread.start()
@@ -82,9 +88,8 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sock = self._connection.sock
-        if sock is not None:
-            sock.shutdown(2)
+        with suppress(OSError):  # the till has gone before us
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
         self._response.close()
         self._connection.close()
