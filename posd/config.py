@@ -22,6 +22,7 @@ CONFIG_FILE = Path("/etc/posd/posd.toml")
 STATE_DIR = Path("/var/lib/posd")
 TILL_PORT = 7673
 CLUB_PORT = 2582
+LAST_PORT = 65535
 
 LANGUAGES = ("en", "fa", "ar")
 CALENDARS = ("persian", "gregory")
@@ -72,6 +73,9 @@ class ApiConfig:
     socket: str = ""
     simulated_readers: bool = True
 
+    def __post_init__(self) -> None:
+        _expect_port(self.port)
+
 
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
@@ -89,6 +93,9 @@ class ClubConfig:
 
     name: str = ""
     port: int = CLUB_PORT
+
+    def __post_init__(self) -> None:
+        _expect_port(self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,16 @@ def load_config(path: Path | None = None) -> Config:
     if path is not None and not path.is_file():
         raise ConfigError(f"{path} does not exist; write it or leave out --config")
     files = [file, *sorted((file.parent / "conf.d").glob("*.toml"))] if file.is_file() else []
-    return parse_config([(str(item), item.read_text("utf-8")) for item in files])
+    return parse_config([(str(item), _text_of(item)) for item in files])
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error.strerror}); run: sudo chmod a+r {file}") from error
 
 
 def parse_config(texts: Sequence[tuple[str, str]]) -> Config:
@@ -129,7 +145,7 @@ def parse_config(texts: Sequence[tuple[str, str]]) -> Config:
     readers: list[ReaderConfig] = []
     for name, text in texts:
         document = _parse_toml(name, text)
-        readers += [_reader(table, f"{name} [[reader]]") for table in document.pop("reader", [])]
+        readers += [_reader(table, f"{name} [[reader]]") for table in _list(document.pop("reader", []), name)]
         for section, table in document.items():
             if section not in _SECTIONS and section != "cards":
                 raise ConfigError(
@@ -148,6 +164,12 @@ def _parse_toml(name: str, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{name}: readers are written as [[reader]] with two brackets, one table for each")
+    return value
 
 
 _READER_KEYS = ("id", "driver", "name", "device_class")
@@ -178,6 +200,12 @@ def _expect(key: str, value: Any, known: Any) -> None:
     """Raises ValueError; `from_table` adds the file and the table."""
     if value not in known:
         raise ValueError(f"{key}: {value!r} is not known{nearest(str(value), known)}")
+
+
+def _expect_port(port: int) -> None:
+    """0 takes a free one. Raises ValueError, as `_expect`."""
+    if not 0 <= port <= LAST_PORT:
+        raise ValueError(f"port: {port} is none; choose one from 1024 to {LAST_PORT}")
 
 
 def _expect_distinct(reader_ids: list[str]) -> None:

@@ -69,6 +69,9 @@ def test_everything_that_can_be_said() -> None:
         ('[[reader]]\nid="a"\ndriver="x"\n[[reader]]\nid="a"\ndriver="x"', "two [[reader]] tables"),
         ('[[reader]]\nid="a"\ndriver="x"\ndevice_class="scaner"', "did you mean 'scanner'"),
         ("[shop\n", "is not TOML"),
+        ("[api]\nport = 99999", "port: 99999 is none; choose one from 1024"),
+        ("[club]\nport = -1", "port: -1 is none"),
+        ('[reader]\nid = "a"', "written as [[reader]] with two brackets"),
     ],
 )
 def test_mistakes_are_named_with_the_nearest_key(text: str, said: str) -> None:
@@ -85,6 +88,12 @@ def test_conf_d_adds_readers_and_overrides_key_by_key(tmp_path: Path) -> None:
     config = load_config(tmp_path / "posd.toml")
     assert (config.shop.name, config.shop.till) == ("A", "2")
     assert [reader.reader_id for reader in config.readers] == ["desk"]
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "posd.toml").write_text('[shop]\nname = "نارنج"\n', "utf-16")
+    with pytest.raises(ConfigError, match=r"posd\.toml is not UTF-8 \(byte 0\); save it as UTF-8"):
+        load_config(tmp_path / "posd.toml")
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
