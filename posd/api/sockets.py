@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from posd.api.occupant import occupant_of
+from posd.api.peers import peer_of
 from posd.api.settings import LOOPBACK, ApiSettings
 from posd.errors import ConfigError
 
@@ -130,4 +131,6 @@ def _refuse_second(path: Path) -> None:
             knock.connect(str(path))
         except OSError:
             return  # nobody there, or the leftover of a posd that was killed
-    raise ConfigError(f"another posd answers on {path}; stop it first: systemctl stop posd")
+        peer = peer_of(knock)
+    whose = "" if peer is None else f" (pid {peer.pid})"
+    raise ConfigError(f"another posd{whose} answers on {path}; stop it first: systemctl stop posd")

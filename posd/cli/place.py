@@ -54,7 +54,16 @@ class Place:
                 f"{self.state_dir} cannot be made ({error.strerror}); choose another with --state-dir"
             ) from error
         if not os.access(self.state_dir, os.W_OK | os.X_OK):
-            raise ConfigError(f"{self.state_dir} cannot be written; run: sudo chown {os.getuid()} {self.state_dir}")
+            raise ConfigError(f"{self.state_dir} cannot be written; {how_to_write(self.state_dir)}")
+
+
+def how_to_write(directory: Path) -> str:
+    """What to do about a directory that exists and cannot be written."""
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return "its file system is read-only: look at the disk (dmesg), then mount it for writing again"
+    if directory.stat().st_uid != os.getuid():
+        return f"run: sudo chown -R {os.getuid()} {directory}"
+    return f"run: chmod u+rwx {directory}"
 
 
 def print_json(document: Any) -> None:
