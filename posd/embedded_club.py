@@ -15,7 +15,8 @@ from posd.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-RESTART_S = 2.0
+RESTART_S, LONGEST_REST_S = 2.0, 60.0
+"""Rest before the club is started again; longer each time that it does not even come up."""
 STOP_S = 5.0
 START_S = 60.0
 
@@ -36,7 +37,8 @@ class EmbeddedClub:
         self._state_dir = state_dir
         self._port = port
         self._stopping = threading.Event()
-        self._listening = threading.Event()
+        self._settled = threading.Event()
+        """The first start came to an end: it listens, or it failed."""
         self._child: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._keep_running, name="embedded-club")
         self.address: Address | None = None
@@ -48,7 +50,7 @@ class EmbeddedClub:
 
     def wait_until_listening(self) -> Address:
         """Raises `ConfigError` when the club did not come up."""
-        self._listening.wait(START_S)
+        self._settled.wait(START_S)
         if self.address is None:
             self.stop()
             raise ConfigError("the club did not start; its message stands above. Is its port taken? [club] port")
@@ -63,20 +65,25 @@ class EmbeddedClub:
             self._thread.join(STOP_S)
 
     def _keep_running(self) -> None:
+        rest_s = RESTART_S
         while not self._stopping.is_set():
+            self.address = None
             code = self._run_once()
-            if self._stopping.is_set() or self.address is None:
-                break
-            log.warning("the club ended with code %s; it is started again", code)
-            self._stopping.wait(RESTART_S)
-        self._listening.set()
+            rest_s = min(2 * rest_s, LONGEST_REST_S) if self.address is None else RESTART_S
+            self._settled.set()
+            if not self._stopping.is_set():
+                log.warning("the club ended with code %s; it is started again in %.0f s", code, rest_s)
+                self._stopping.wait(rest_s)
 
     def _run_once(self) -> int:
         arguments = ["club", "serve", "--embedded", "--port", str(self._port)]
         command = [*posd_command(self._state_dir), *arguments]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  # our own program
             self._child = child
+            assert child.stdin is not None
             assert child.stdout is not None
+            if self._stopping.is_set():  # `stop` saw the child before this one
+                child.stdin.close()
             for line in child.stdout:
                 self._heard(line)
             return child.wait()
@@ -84,7 +91,7 @@ class EmbeddedClub:
     def _heard(self, line: str) -> None:
         document = json.loads(line)
         self.address = Address(document["url"], document["page"])
-        self._listening.set()
+        self._settled.set()
         self.on_listening(self.address)
 
 
@@ -105,7 +112,8 @@ def run_posd(state_dir: Path, arguments: Sequence[str]) -> str:
         [*posd_command(state_dir), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ConfigError(done.stderr.strip() or f"posd {arguments[0]} ended with code {done.returncode}")
+        said = done.stderr.strip().removeprefix("posd: ")
+        raise ConfigError(said or f"posd {arguments[0]} ended with code {done.returncode}; see posd doctor")
     return done.stdout
 
 

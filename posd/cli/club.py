@@ -16,13 +16,22 @@ from posd.errors import ConfigError
 try:
     from posd.club import owner, serving, shop
     from posd.club.login import login_link
+    from posd.club.trouble import in_plain_words
 except ModuleNotFoundError as missing:  # a till without the extra has no SQLAlchemy
     raise ConfigError(f"the club is not installed here ({missing.name}); run: pip install 'posd[club]'") from missing
 
 database_option = click.option("--database", metavar="URL", help="PostgreSQL URL; default is a SQLite file.")
 
 
-@click.group()
+class ClubGroup(click.Group):
+    """Every command here opens the club's database, and every one says it the same way when that fails."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with in_plain_words():
+            return super().invoke(ctx)
+
+
+@click.group(cls=ClubGroup)
 def club() -> None:
     """The customer club: members, programs, journal, the owner's page."""
 
