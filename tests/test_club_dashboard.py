@@ -27,6 +27,8 @@ from posd.sync.wire import ReaderStatus, TillStatus
 from tests.fakes.journal import FakeTill
 from tests.fakes.running_club import RunningClub
 
+pytestmark = pytest.mark.slow
+
 PHONE = "+989120001234"
 
 

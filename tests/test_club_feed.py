@@ -20,13 +20,13 @@ from posd.club.tables import club as clubs
 from posd.club.tables import member
 from posd.ledger.members import DeltaPage
 from tests.fakes.journal import FakeTill
-from tests.fakes.postgres import database_url
+from tests.fakes.postgres import ENGINES, database_url
 from tests.fakes.running_club import RunningClub
 
 WRITERS, EACH = 6, 25
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=ENGINES)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenClub]:
     url = database_url(request.param)
     init_club(tmp_path / "club", "Narenj Club", database_url=url)

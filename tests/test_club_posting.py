@@ -19,7 +19,7 @@ from posd.ledger.entries import Entry, Head, Kind, Leg, chain_hash
 from posd.ledger.members import MemberRow
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeTill, new_id
-from tests.fakes.postgres import database_url
+from tests.fakes.postgres import ENGINES, database_url
 from tests.fakes.running_club import RunningClub
 
 KEY, OTHER_KEY, PHONE_KEY = "ab" * 16, "cd" * 16, "ef" * 16
@@ -48,7 +48,7 @@ class Shop:
         return self.club.opened.database.read(lambda c: [dict(row) for row in c.execute(select(table)).mappings()])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=ENGINES)
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     with RunningClub(tmp_path / "club", database_url=database_url(request.param)) as club:
         shop = Shop(club)

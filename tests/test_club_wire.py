@@ -20,13 +20,13 @@ from posd.club.tables import journal, till
 from posd.ledger.entries import GENESIS, Draft, Head, Kind, chained
 from posd.sync.wire import PushReply, PushRequest, TillRequest, TillStatus
 from tests.fakes.journal import FakeTill
-from tests.fakes.postgres import database_url
+from tests.fakes.postgres import ENGINES, database_url
 from tests.fakes.running_club import RunningClub
 
 KEY = "ab" * 16
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=ENGINES)
 def club(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningClub]:
     with RunningClub(tmp_path / "club", database_url=database_url(request.param)) as running:
         yield running

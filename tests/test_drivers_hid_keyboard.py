@@ -19,6 +19,8 @@ from posd.machine import SystemClock
 from tests.contract_driver import Rig, Session, StreamContract, eventually, open_files
 from tests.fakes.input_devices import EV_KEY, EV_SYN, SYN_REPORT, Group, InputBench, Wedge, groups, link, node, overflow
 
+pytestmark = pytest.mark.slow
+
 SWIPE = "%B6331940000012345^A/B^2512?\r;6331940000012345=2512?\r"
 SCANNER, STRIPE, CASHIER, BUTTON, SECOND_NODE = 7, 8, 9, 10, 11
 

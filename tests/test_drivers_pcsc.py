@@ -25,6 +25,8 @@ from tests.contract_driver import DriverContract, Rig, Session, eventually, open
 from tests.fakes.pcscd import Pcscd, no_card_anywhere, process_pcscd
 from tests.fakes.virtual_card import Slot
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "6331940000012345"
 FILE = encode_loyalty_file(LoyaltyFile("POSD", NUMBER))
 MESSAGE = encode_message([NdefRecord(TEXT, NUMBER)])

@@ -30,6 +30,8 @@ from tests.fakes.fault_proxy import Fault, FaultProxy
 from tests.fakes.till_socket import TillSocket
 from tests.fakes.waiting import eventually, stays
 
+pytestmark = pytest.mark.slow
+
 NEW_ID = Uuid7Source()
 CLOCK = SystemClock()
 FAST = Timeouts(connect_s=0.5, read_s=0.4, deadline_s=1.0)

@@ -93,6 +93,15 @@ class _QuietServer(uvicorn.Server):
         with self._lock:
             self._loop = None
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's, and then nothing is left open: a client that still waits for its answer is cut off."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)  # the loop's turn to close what was aborted
+
     def leave(self) -> None:
         """From any thread, any number of times."""
         with self._lock:

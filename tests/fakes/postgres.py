@@ -130,4 +130,5 @@ def database_url(kind: str) -> str | None:
     return the_postgres().migrated_database() if kind == "postgresql" else None
 
 
-BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+BOTH = pytest.mark.parametrize("engine", ENGINES)
