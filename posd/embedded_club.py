@@ -69,11 +69,13 @@ class EmbeddedClub:
         while not self._stopping.is_set():
             self.address = None
             code = self._run_once()
-            rest_s = min(2 * rest_s, LONGEST_REST_S) if self.address is None else RESTART_S
             self._settled.set()
+            if self.address is not None:
+                rest_s = RESTART_S
             if not self._stopping.is_set():
                 log.warning("the club ended with code %s; it is started again in %.0f s", code, rest_s)
                 self._stopping.wait(rest_s)
+            rest_s = min(2 * rest_s, LONGEST_REST_S)
 
     def _run_once(self) -> int:
         arguments = ["club", "serve", "--embedded", "--port", str(self._port)]

@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 STALE_NS = 5_000_000_000
 """A read that waited longer than this is shown to nobody as fresh: the customer is gone."""
+FAULT_LOOK_S = 1.0
+"""How often a till whose ledger refuses looks whether it is well again: it heals without anybody selling."""
 READS_KEPT = 64
 RECENT_SHOWN = 3
 
@@ -180,6 +182,7 @@ class TillLoop:
                 return
             if item is not None:
                 self._take(item)
+            self._ask_after_the_ledger()
             self._fire_timers()
             self._draw()
             if isinstance(item, _Act):
@@ -193,11 +196,13 @@ class TillLoop:
             return None
 
     def _patience_s(self) -> float | None:
-        """How long to sleep: until the next timer, or the watchdog's turn, or for ever."""
-        if not self._timers:
-            return self._turn_s
-        left_s = max(0, self._timers[0][0] - self._clock.now().mono_ns) / 1_000_000_000
-        return left_s if self._turn_s is None else min(left_s, self._turn_s)
+        """How long to sleep: until the next timer, the watchdog's turn, a look at an ailing ledger, or for ever."""
+        waits = [] if self._turn_s is None else [self._turn_s]
+        if self._timers:
+            waits.append(max(0, self._timers[0][0] - self._clock.now().mono_ns) / 1_000_000_000)
+        if self.facts.fault is not None:
+            waits.append(FAULT_LOOK_S)
+        return min(waits, default=None)
 
     def _take(self, item: Any) -> None:
         match item:
@@ -274,6 +279,10 @@ class TillLoop:
         state = self._till.state
         if isinstance(state, Selling) and state.customer is not None:
             self._happen(MemberChanged(self.lookup.member(state.customer.member_id)))
+
+    def _ask_after_the_ledger(self) -> None:
+        if self.facts.fault != self._ledger.fault:
+            self._look_around()
 
     def _look_around(self) -> None:
         self.facts = replace(self.facts, recent=self.lookup.recent(RECENT_SHOWN), fault=self._ledger.fault)
