@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from posd.ledger.reader import Reader
 from posd.ledger.verify import verify_ledger
 from tests.fakes.ledger_child import ROOT, child, child_command
+from tests.fakes.small_disk import can_mount, small_disk
 
 ROUNDS = 8
 
@@ -89,18 +89,6 @@ def test_a_commit_that_fails_once_is_made_good_before_anybody_hears(tmp_path: Pa
     assert lines_of("one_commit_fails", tmp_path / "ledger.db") == ["store: booked 2", "fault: None"]
     report = verify_ledger(tmp_path / "ledger.db")
     assert (report.ok, report.head.seq) == (True, 2)
-
-
-def small_disk(folder: Path, *command: str) -> list[str]:
-    """Run a command with a file system of 4 MiB mounted on ``folder``, in a mount namespace of its own."""
-    mount = f'mount -t tmpfs -o size=4m posd-test "{folder}" && exec "$@"'
-    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh", *command]
-
-
-def can_mount(folder: Path) -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(small_disk(folder, "true"), capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow

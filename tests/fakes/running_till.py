@@ -108,8 +108,8 @@ class RunningTill:
     def simulate(self, kind: str, data: str) -> None:
         self.client.post("/v1/simulated/reads", {"kind": kind, "data": data})
 
-    def wait_online(self) -> None:
-        wait_for(lambda: self.client.get("/v1/sync")["state"] == "online", "the club")
+    def wait_online(self, patience_s: float = PATIENCE_S) -> None:
+        wait_for(lambda: self.client.get("/v1/sync")["state"] == "online", "the club", patience_s)
 
     def wait_queue(self, length: int = 0) -> None:
         wait_for(lambda: self.client.get("/v1/sync")["queue"] == length, f"queue of {length}")
