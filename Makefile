@@ -32,7 +32,7 @@ help:
 run: $(VENV)/run.stamp
 	@mkdir -p $(STATE) && exec $(BIN)/posd --state-dir $(STATE) run --standalone $(ARGS)
 
-test: $(VENV)/test.stamp lint
+test: $(VENV)/test.stamp lint /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/test.stamp lint fast
@@ -42,10 +42,10 @@ lint: $(VENV)/test.stamp
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 
-fast: $(VENV)/test.stamp
+fast: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 2 -q -m 'not slow' $(ARGS)
 
-bench: $(VENV)/test.stamp
+bench: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
 
 images: $(VENV)/test.stamp
@@ -65,6 +65,10 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet $(EDITABLE) '.[club,test,dev]'
 	@touch $@ $(VENV)/run.stamp
+
+# pcscd will not start where this is missing, and only root may make it; under systemd it is there.
+/run/pcscd: | $(VENV)/test.stamp
+	@if (( EUID == 0 )); then install -d $@; else sudo install -d $@; fi
 
 # Install the Debian packages of $(1) that are not there; ask for sudo only then.
 define apt_install
