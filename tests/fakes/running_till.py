@@ -96,7 +96,11 @@ class RunningTill:
         )
         self._ear = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._ear.start()
-        wait_for(self._is_up, "the till to start", START_S)
+        try:
+            wait_for(self._is_up, "the till to start", START_S)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def posd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -158,10 +162,11 @@ class RunningTill:
     def _is_up(self) -> bool:
         process = self._running()
         if process.poll() is not None:
+            self._ear.join(PATIENCE_S)
             raise AssertionError("posd ended:\n" + "".join(self.output))
         try:
             readers = self.client.get("/v1/status")["readers"]
-        except TillNotRunning:
+        except (TillNotRunning, OSError):  # its socket is there before anybody answers on it
             return False
         return all(reader["state"] == "ready" for reader in readers if reader["id"].startswith("simulated-"))
 
