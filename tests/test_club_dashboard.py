@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from posd.club import dashboard
@@ -324,6 +324,7 @@ def test_lines_stand_at_round_amounts_and_above_all_bars(highest: int, divisor: 
 
 
 @given(st.lists(st.tuples(st.integers(-(10**6), 10**12), st.integers(-(10**6), 10**12)), min_size=1, max_size=14))
+@example([(1022, -22)])
 def test_bars_stay_inside_and_are_mirrored(sales: list[tuple[int, int]]) -> None:
     days = [Day(date(2026, 11, 1 + n), *pair) for n, pair in enumerate(sales)]
     drawn = {speech.language: str(sales_chart(speech, days)[0]) for speech in (EN, FA)}

@@ -87,7 +87,9 @@ def _day(plot: Plot, n: int) -> Markup:
     width = slot * BAR_SHARE_PERMILLE // 1000
     left = FIRST * 10 + slot * n + (slot - width) // 2
     today = n == len(plot.days) - 1
-    carded_y, total_y = plot.y(max(day.carded_minor, 0)), plot.y(max(day.total_minor, 0))
+    # A day on which more came back than was sold without a card has less in total than with cards; bars show the total.
+    total_minor = max(day.total_minor, 0)
+    carded_y, total_y = plot.y(min(max(day.carded_minor, 0), total_minor)), plot.y(total_minor)
     bars = _bar(plot, left, width, carded_y, BOTTOM * 10, "with") + _bar(
         plot, left, width, total_y, carded_y - GAP * 10, "without today" if today else "without"
     )
