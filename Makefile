@@ -43,7 +43,7 @@ lint: $(VENV)/test.stamp
 	@$(BIN)/mypy --no-error-summary
 
 fast: $(VENV)/test.stamp /run/pcscd
-	@umockdev-wrapper $(BIN)/python -m pytest -n 2 -q -m 'not slow' $(ARGS)
+	@umockdev-wrapper $(BIN)/python -m pytest -n 3 -q -m 'not slow' $(ARGS)
 
 bench: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
