@@ -6,6 +6,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -269,3 +270,27 @@ def test_a_higher_epoch_begins_a_new_chain_and_cannot_be_left(tmp_path: Path) ->
     with pytest.raises(LedgerError, match="epoch"):
         Store.open(path, clock=FakeClock(), epoch=0)
     assert verify_ledger(path).ok
+
+
+def test_nothing_that_is_handed_in_is_forgotten(tmp_path: Path) -> None:
+    """Whoever comes while another writes must not wait for a third: many callers, pauses of every length, no hang."""
+    with open_store(tmp_path) as store, ThreadPoolExecutor(6) as pool:
+
+        def book(caller: int) -> list[int]:
+            pause = Event()
+            seqs = []
+            for n in range(60):
+                seqs.append(store.append(sale()).result(20).seq)
+                if n % (caller + 2) == 0:
+                    pause.wait(caller / 1000)
+            return seqs
+
+        booked = [seq for seqs in pool.map(book, range(6)) for seq in seqs]
+    assert sorted(booked) == list(range(1, 361))
+
+
+def test_a_lone_caller_writes_for_himself(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        assert store.append(sale()).done(), "no other thread had to wake up"
+        with held_writer(store):
+            assert not store.append(sale()).done(), "positive control: while another writes, one waits"

@@ -45,23 +45,23 @@ READING: tuple[Setting, ...] = (("query_only", "on", 1),)
 
 
 def connect_writer(path: Path) -> Database:
-    """The one connection that may write; to be used by the thread that made it."""
-    return _connect(path, "rwc", EVERY_CONNECTION, check_same_thread=True)
+    """The one connection that may write. Whoever has the writer's turn uses it; there is no second one."""
+    return _connect(path, "rwc", EVERY_CONNECTION)
 
 
 def connect_reader(path: Path) -> Database:
     """A connection that cannot write. Not bound to a thread, so that closing the store can close it."""
-    return _connect(path, "ro", EVERY_CONNECTION + READING, check_same_thread=False)
+    return _connect(path, "ro", EVERY_CONNECTION + READING)
 
 
-def _connect(path: Path, mode: str, settings: tuple[Setting, ...], *, check_same_thread: bool) -> Database:
+def _connect(path: Path, mode: str, settings: tuple[Setting, ...]) -> Database:
     from sqlite_utils import Database  # noqa: PLC0415 - 70 ms that `posd --version` need not pay
 
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         isolation_level=None,  # transactions are ours: BEGIN IMMEDIATE, never an implicit one
-        check_same_thread=check_same_thread,
+        check_same_thread=False,  # one thread at a time; the writer and the store see to it
     )
     with ExitStack() as unless_well:
         unless_well.callback(connection.close)

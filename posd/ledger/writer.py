@@ -1,4 +1,8 @@
-"""The writer: one thread that owns the only connection which may write, and commits for all who wait (group commit).
+"""The writer: the one connection that may write, and one who writes at a time, for all who wait (group commit).
+
+Whoever hands something in while nobody writes, writes it himself, and whatever others hand in until then: a lone sale
+is on disk without waking another thread twice. What comes while somebody writes is done by the writer's own thread,
+many in one transaction; that thread also moves the log into the file at rest and heals the ledger.
 
 A COMMIT that raised is unknown, never "failed": its frames may be in the log and come back at the next start. So the
 connection is given up, opened anew, and the same jobs are done again: an entry that is there after all is found by its
@@ -60,76 +64,95 @@ class Writer:
         self._make_room = make_room
         self._on_commit = on_commit
         self._at_rest = at_rest
-        self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job[Any]] = SimpleQueue()
         self._gate = threading.Lock()
+        self._turn = threading.Lock()
+        """Held by the one who writes; all below is his."""
+        self._called = threading.Event()
         self._closed = False
-        self._last = False
         self._unsettled = 0
-        self._books: Books | None = None
-        opened: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(opened,), name="ledger-writer", daemon=True)
+        self._served = 0
+        self._dozes = False
+        self._books: Books | None = open_books()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
-        opened.result()
 
     def submit(self, work: Callable[[Books], T]) -> Future[T]:
-        """Thread-safe; never blocks."""
+        """Thread-safe. May take as long as a commit: the caller writes when nobody else does."""
         job = Job(work)
         with self._gate:
             if self._closed:
                 job.future.set_exception(LedgerUnwritable("the ledger is closed; start posd again"))
-            else:
-                self._jobs.put(job)
+                return job.future
+            self._jobs.put(job)
+        if self._turn.acquire(blocking=False):
+            try:
+                self._serve_those_who_wait()
+                wanted = self._dozes or self._unsettled >= CHECKPOINT_JOBS
+            finally:
+                self._turn.release()
+            # Whoever lets the turn go looks once more, so that nothing which is handed in is forgotten.
+            if wanted or not self._jobs.empty():
+                self._called.set()
         return job.future
 
     def close(self) -> None:
         """Finish what was submitted, move the log into the file, give the connection back. May be called twice."""
         with self._gate:
-            if not self._closed:
-                self._closed = True
-                self._jobs.put(None)
+            self._closed = True
+        self._called.set()
         self._thread.join()
 
-    # The writer's thread
-
-    def _run(self, opened: Future[None]) -> None:
-        try:
-            self._books = self._open_books()
-        except LedgerError as error:
-            self._closed = True
-            opened.set_exception(error)
-            return
-        opened.set_result(None)
-        try:
-            while not self._last:
-                self._serve(self._next_jobs())
-        finally:
-            self._finish()
-
-    def _next_jobs(self) -> list[Job[Any]]:
-        """All that wait, up to a batch; none after a while of rest."""
+    def _waiting(self) -> list[Job[Any]]:
+        """All that wait, up to a batch."""
         jobs: list[Job[Any]] = []
-        try:
-            job = self._jobs.get(timeout=self._patience_s())
-        except Empty:
-            return jobs
-        while job is not None:
+        while len(jobs) < BATCH:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                break
             if job.future.set_running_or_notify_cancel():
                 jobs.append(job)
-            if len(jobs) == BATCH or self._jobs.empty():
-                return jobs
-            job = self._jobs.get()
-        self._last = True
         return jobs
+
+    # The writer's own thread
+
+    def _run(self) -> None:
+        try:
+            while not (self._closed and self._jobs.empty()):
+                self._wait_to_be_called()
+                with self._turn:
+                    self._serve_those_who_wait()
+                    if self._unsettled >= CHECKPOINT_JOBS:
+                        self._checkpoint()
+        finally:
+            with self._turn:
+                self._finish()
+
+    def _wait_to_be_called(self) -> None:
+        """Until there is something to do; when nothing came for a while, that is to rest."""
+        with self._turn:
+            patience_s, served = self._patience_s(), self._served
+            self._dozes = patience_s is None
+        called = not self._jobs.empty() or self._called.wait(patience_s)
+        self._called.clear()
+        with self._turn:
+            self._dozes = False
+            if not called and served == self._served and not self._closed:
+                self._rest()
 
     def _patience_s(self) -> float | None:
         if self.fault is not None:
             return HEAL_S
         return IDLE_S if self._unsettled else None
 
+    def _serve_those_who_wait(self) -> None:
+        jobs = self._waiting()
+        if jobs:
+            self._served += 1
+            self._serve(jobs)
+
     def _serve(self, jobs: list[Job[Any]]) -> None:
-        if not jobs:
-            self._rest()
-            return
         try:
             answers = self._commit_or_reopen(jobs)
             self._unsettled += len(jobs)
@@ -145,8 +168,6 @@ class Writer:
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(LedgerUnwritable("the ledger's writer stopped; start posd again"))
-        if self._unsettled >= CHECKPOINT_JOBS:
-            self._checkpoint()
 
     def _commit_or_reopen(self, jobs: list[Job[Any]]) -> list[Answer]:
         answers = self._commit(jobs)
@@ -181,8 +202,6 @@ class Writer:
             self._books = None
 
     def _rest(self) -> None:
-        if self._last:
-            return
         if self.fault is not None:
             self._commit_or_reopen([Job(Books.touch)])
         else:
@@ -204,10 +223,8 @@ class Writer:
             self._closed = True
         self._checkpoint("truncate")
         self._give_up_connection()
-        while not self._jobs.empty():
-            job = self._jobs.get_nowait()
-            if job is not None and job.future.set_running_or_notify_cancel():
-                job.future.set_exception(LedgerUnwritable("the ledger is closed; start posd again"))
+        for job in self._waiting():
+            job.future.set_exception(LedgerUnwritable("the ledger is closed; start posd again"))
 
 
 def _answer(job: Job[Any], books: Books) -> Answer:
