@@ -30,7 +30,7 @@ help:
 	@echo 'make images  take the screenshots of docs/images anew'
 
 run: $(VENV)/run.stamp
-	@mkdir -p $(STATE) && exec $(BIN)/posd --state-dir $(STATE) run --standalone $(ARGS)
+	@install -d -m 700 $(STATE) && exec $(BIN)/posd --state-dir $(STATE) run --standalone $(ARGS)
 
 test: $(VENV)/test.stamp lint /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from posd.cli.main import COMMANDS, main
+from posd.cli.run import log_level
 from posd.ledger.store import Store
 from posd.loyalty.model import Line, Quote
 from posd.machine import SystemClock, Uuid7Source
@@ -241,3 +243,10 @@ def test_pair_shows_a_code_and_lists_nobody(posd: Shell) -> None:
     assert len(out.split()[0]) == 9 and "-" in out
     assert posd.json("pair", "list") == []
     assert posd("pair", "revoke", "nobody")[0] == 78
+
+
+@pytest.mark.parametrize(
+    ("verbose", "on_a_terminal", "level"), [(False, True, "WARNING"), (False, False, "INFO"), (True, True, "DEBUG")]
+)
+def test_a_person_is_told_less_than_a_journal(verbose: bool, on_a_terminal: bool, level: str) -> None:
+    assert logging.getLevelName(log_level(verbose, on_a_terminal)) == level

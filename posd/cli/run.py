@@ -23,7 +23,7 @@ def run(place: Place, standalone: bool, sync_process: str | None, verbose: bool)
 
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=log_level(verbose, sys.stderr.isatty()),
         format="%(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -38,3 +38,10 @@ def run(place: Place, standalone: bool, sync_process: str | None, verbose: bool)
         say=click.echo,
     )
     click.get_current_context().exit(daemon.run())
+
+
+def log_level(verbose: bool, on_a_terminal: bool) -> int:
+    """A person at a terminal is told the addresses and what needs him; a journal keeps the life cycle too."""
+    if verbose:
+        return logging.DEBUG
+    return logging.WARNING if on_a_terminal else logging.INFO

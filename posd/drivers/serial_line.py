@@ -142,7 +142,7 @@ def _probe() -> list[Candidate]:
             driver="serial_line",
             address=stable_address(Path(port.device)),
             identity=f"{port.location or port.device}#{port.serial_number or ''}",
-            name=port.description,
+            name=port.name if port.description == "n/a" else port.description,  # "n/a": pyserial knows nothing of it
             device_class=DeviceClass.SCANNER,
         )
         for port in list_ports.comports()
