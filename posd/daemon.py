@@ -6,7 +6,9 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -255,12 +257,13 @@ class Daemon:
             if club.address is not None:
                 self._say_club(club.address)
         if not self._config.readers:
+            command = "posd" if shutil.which("posd") else sys.argv[0]
             self._say(
-                "No reader is configured; see what is plugged in with: posd readers\n"
+                f"No reader is configured; see what is plugged in with: {command} readers\n"
                 "Until then present a simulated card:\n"
-                "  posd simulate swipe ';9800000000012345?'\n"
-                "  posd simulate scan 9800000000012345\n"
-                "  posd simulate tap 9800000000012345"
+                f"  {command} simulate swipe ';9800000000012345?'\n"
+                f"  {command} simulate scan 9800000000012345\n"
+                f"  {command} simulate tap 9800000000012345"
             )
 
     def _say_club(self, address: Address) -> None:
