@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fast bench images clean
+.PHONY: help run test check lint fast coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -26,6 +26,7 @@ help:
 	@echo 'make run     install what is missing and start a till with its own club on this machine'
 	@echo 'make test    install the test parts and run every check and test'
 	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
+	@echo 'make coverage  every test once more, and what of posd they ran'
 	@echo 'make bench   speed and size, as ratios against named baselines'
 	@echo 'make images  take the screenshots of docs/images anew'
 
@@ -44,6 +45,11 @@ lint: $(VENV)/test.stamp
 
 fast: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 3 -q -m 'not slow' $(ARGS)
+
+coverage: $(VENV)/test.stamp /run/pcscd
+	@$(BIN)/coverage erase
+	@umockdev-wrapper $(BIN)/coverage run -m pytest -n 2 --dist loadfile -q $(ARGS)
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 bench: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
