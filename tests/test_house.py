@@ -21,6 +21,7 @@ WORDS, MEANING, RULES, EDGES, SHELLS, ENTRY = range(1, 7)
 LAYERS = (
     ("posd.cli", ENTRY),
     ("posd.daemon", ENTRY),
+    ("posd.club_link", ENTRY),
     ("posd.__main__", ENTRY),
     ("posd.club", ENTRY),
     ("posd.api", SHELLS),
@@ -30,7 +31,6 @@ LAYERS = (
     ("posd.till.loop", SHELLS),
     ("posd.till.desk", SHELLS),
     ("posd.sync.worker", SHELLS),
-    ("posd.sync.lanes", SHELLS),
     ("posd.sync.local_port", SHELLS),
     ("posd.sync.socket_port", SHELLS),
     ("posd.sync.process", SHELLS),
@@ -93,9 +93,13 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def in_room(module: str, room: str) -> bool:
+    return module == room or module.startswith(room + ".")
+
+
 def layer(module: str) -> int | None:
     for prefix, number in LAYERS:
-        if module == prefix or module.startswith(prefix + "."):
+        if in_room(module, prefix):
             return number
     return None
 
@@ -177,11 +181,11 @@ def club_breaks(path: Path) -> list[str]:
     found = []
     for name, line in imports(path):
         own = layer(name)
-        inside = name.startswith("posd.club")
-        if module.startswith("posd.club") and name.startswith("posd.") and not inside:
+        inside = in_room(name, "posd.club")
+        if in_room(module, "posd.club") and name.startswith("posd.") and not inside:
             if own is not None and own > RULES and not name.startswith(CLUB_MAY_IMPORT_TOO):
                 found.append(broken("the club imports only layers 1 to 3", path, line, name))
-        elif inside and not module.startswith(("posd.club", "posd.cli.club", "posd.cli.program")):
+        elif inside and not any(in_room(module, room) for room in ("posd.club", "posd.cli.club", "posd.cli.program")):
             found.append(broken("only the club's commands import the club", path, line, name))
     return found
 
