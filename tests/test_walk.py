@@ -93,6 +93,10 @@ def test_first_day(tmp_path: Path) -> None:
         view = till.page.act("find_start") and till.page.act("find", phone="09120001234")
         assert balances(view) == member["balances"]
         assert till.posd("ledger", "verify").returncode == 0
+        report = json.loads(till.posd("club", "report", "--json").stdout)
+        assert report["members"] == 1 and report["parked"] == []
+        assert report["days"][-1]["carded_minor"] == 12_880_000, "what came back is no turnover"
+        assert "1 members" in till.posd("club", "report").stdout
         assert till.stop() == 0
 
 

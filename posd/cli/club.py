@@ -130,6 +130,25 @@ def member_document(row: Any) -> dict[str, Any]:
     }
 
 
+@club.command()
+@json_option
+@database_option
+@pass_place
+def report(place: Place, as_json: bool, database: str | None) -> None:
+    """The owner's figures: sales per day, members, what is owed to them, what waits for a person."""
+    figures = owner.report(club_dir(place), database)
+    if as_json:
+        print_json(figures)
+        return
+    click.echo(f"{figures['club']}: {figures['members']} members, {figures['active_members']} active")
+    owed = f"{figures['owed_minor']} {figures['currency']}"
+    click.echo(f"owed to members: {owed}, points among it: {figures['owed_points']}")
+    for day in figures["days"]:
+        click.echo(f"{day['on']}  with a card {day['carded_minor']:>16}  without {day['other_minor']:>16}")
+    for entry in figures["parked"]:
+        click.echo(f"to be looked at: till {entry['till_id']} entry {entry['seq']}: {entry['reason']}")
+
+
 @club.group()
 def program() -> None:
     """Programs in force."""
