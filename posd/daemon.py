@@ -87,6 +87,7 @@ class Daemon:
         return THREAD_DIED if self._died else STOPPED
 
     def _start(self, running: ExitStack) -> None:
+        card_rules = parse_rules(self._config.cards)  # what is wrong in the file is said before anything is opened
         settings = replace(ApiSettings.of(self._config.api, self._state_dir), socket=self._socket_path)
         sockets = open_sockets(settings)
         running.callback(close_sockets, sockets)
@@ -96,7 +97,7 @@ class Daemon:
         running.callback(store.close)
         hub = EventHub()
         inbox: queue.Queue[Any] = queue.Queue(INBOX_SIZE)
-        loop = self._till_loop(store, linked, hub, inbox)
+        loop = self._till_loop(store, linked, hub, inbox, card_rules)
         port = NewsPort(store, loop)
         supervisor = Supervisor(self._readers(), self._clock, inbox)
         desk = self._desk(loop, store, supervisor, port, linked, club, running)
@@ -160,7 +161,9 @@ class Daemon:
 
     # The till
 
-    def _till_loop(self, store: Store, linked: Linked, hub: EventHub, inbox: queue.Queue[Any]) -> TillLoop:
+    def _till_loop(
+        self, store: Store, linked: Linked, hub: EventHub, inbox: queue.Queue[Any], card_rules: CardRules
+    ) -> TillLoop:
         shop = self._config.shop
         card_key = bytes.fromhex(linked.grant.card_key)
         lookup = Lookup(store.reader, card_key, shop.country, sealer(linked.grant.seal_key))
@@ -176,7 +179,7 @@ class Daemon:
         return TillLoop(
             ledger=store,
             lookup=lookup,
-            card_rules=self._card_rules(),
+            card_rules=card_rules,
             facts=facts,
             frame=Frame(shop.name, shop.till, shop.cashier, shop.calendar, shop.unit, shop.display_unit),
             clock=self._clock,
@@ -187,9 +190,6 @@ class Daemon:
             every_turn=(lambda: notify_systemd("WATCHDOG=1")) if turn_s else None,
             turn_s=turn_s,
         )
-
-    def _card_rules(self) -> CardRules:
-        return parse_rules(self._config.cards)
 
     def _readers(self) -> tuple[ReaderConfig, ...]:
         """The configured readers, and simulated ones where they are allowed."""
