@@ -121,6 +121,14 @@ def test_readers_are_listed_and_checked(shared: LocalApi) -> None:
     assert "internal" in shared.ask_locally("POST", "/v1/readers/desk/check", {"level": "intern"}).json["detail"]
 
 
+def test_an_action_that_a_browser_repeats_is_done_once(shared: LocalApi) -> None:
+    def press(key: str) -> int:
+        answer = shared.ask_locally("POST", "/v1/till/actions", {"do": "confirm"}, Idempotency_Key=key)
+        return int(answer.json["version"])
+
+    assert press("press-1") == press("press-1") < press("press-2")
+
+
 def test_the_view_and_its_actions(shared: LocalApi) -> None:
     version = shared.ask_locally("GET", "/v1/till").json["version"]
     view = shared.ask_locally("POST", "/v1/till/actions", {"do": "amount", "amount_minor": None}).json

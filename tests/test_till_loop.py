@@ -235,6 +235,14 @@ def test_actions_out_of_the_contract_change_nothing(counter: Counter, action: di
     assert view["notice"]["words"]["key"] == "key.nothing"
 
 
+def test_a_request_that_a_browser_repeats_is_one_press_of_a_key(counter: Counter) -> None:
+    counter.act("amount", amount_minor=1000)
+    views = [counter.loop.act({"do": "confirm"}, "press-1").result(5) for _ in range(3)]
+    assert [view["screen"] for view in views] == ["done"] * 3
+    assert len(counter.store.reader().entries()) == 1
+    assert counter.loop.act({"do": "confirm"}, "press-2").result(5)["screen"] == "idle", "positive control: a new press"
+
+
 def test_view_versions_rise_and_are_published(counter: Counter, member: str) -> None:
     versions = [view["version"] for view in counter.events("view")]
     assert versions == sorted(set(versions))

@@ -54,6 +54,7 @@ ACTIONS = {
 """The actions of `docs/cashier-view.md`, by their ``do``."""
 
 _PAGE = frozenset({Scope.PAGE})
+LONGEST_KEY = 64
 _SIMULATED_EXAMPLE = {"kind": "scan", "data": "9800000000012345"}
 
 
@@ -148,7 +149,8 @@ def _page_operations(port: TillPort) -> list[Operation]:
         return JSONResponse(port.view())
 
     async def act(call: Call) -> Response:
-        return JSONResponse(await settled(port.act(call.body)))
+        key = call.request.headers.get("idempotency-key", "")[:LONGEST_KEY]
+        return JSONResponse(await settled(port.act(call.body, key)))
 
     return [
         Operation("GET", "/v1/till", view, "What the cashier sees", _PAGE, answer="View"),

@@ -109,8 +109,8 @@ class TillDesk:
     def view(self) -> Document:
         return self._loop.view()
 
-    def act(self, action: Document) -> Future[Document]:
-        return self._loop.act(action)
+    def act(self, action: Document, key: str = "") -> Future[Document]:
+        return self._loop.act(action, key)
 
     def member(self, *, member_id: str | None, phone: str | None, read_id: str | None) -> Document | None:
         customer = self._customer(member_id=member_id, phone=phone, read_id=read_id)

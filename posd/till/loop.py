@@ -50,6 +50,7 @@ STALE_NS = 5_000_000_000
 FAULT_LOOK_S = 1.0
 """How often a till whose ledger refuses looks whether it is well again: it heals without anybody selling."""
 READS_KEPT = 64
+KEYS_KEPT = 64
 RECENT_SHOWN = 3
 
 
@@ -82,6 +83,7 @@ class ClubTold:
 class _Act:
     action: Action
     reply: Future[Mapping[str, Any]]
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,23 @@ class Counters:
     rejected: dict[str, int] = field(default_factory=dict)
     stale: int = 0
     entries: int = 0
+
+
+class LastKeys:
+    """The last ``size`` keys."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, key: str) -> bool:
+        """Whether ``key`` is new."""
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > self._size:
+            self._keys.popitem(last=False)
+        return True
 
 
 class TillLoop:
@@ -137,6 +156,7 @@ class TillLoop:
         self._till = Till(language=language)
         self._timers: list[tuple[int, str]] = []
         self._reads: OrderedDict[str, CardSeen] = OrderedDict()
+        self._pressed = LastKeys(KEYS_KEPT)
         self._version = 0
         self._view: Mapping[str, Any] = {}
         self.counters = Counters()
@@ -149,10 +169,11 @@ class TillLoop:
         """The newest view; never blocks."""
         return self._view
 
-    def act(self, action: Action) -> Future[Mapping[str, Any]]:
-        """Do what the cashier's page asks; the Future is the view after it."""
+    def act(self, action: Action, key: str = "") -> Future[Mapping[str, Any]]:
+        """Do what the cashier's page asks; the Future is the view after it. ``key``: of this press of a key; a browser
+        that repeats a request by itself does not press it twice."""
         reply: Future[Mapping[str, Any]] = Future()
-        self._inbox.put(_Act(action, reply))
+        self._inbox.put(_Act(action, reply, key))
         return reply
 
     def call(self, run: Callable[[], T]) -> Future[T]:
@@ -211,7 +232,8 @@ class TillLoop:
             case DeviceStatus():
                 self._device(item)
             case _Act():
-                self._happen(understand(item.action, self._till, self.lookup))
+                if not item.key or self._pressed.add(item.key):
+                    self._happen(understand(item.action, self._till, self.lookup))
             case _Job():
                 _answer(item)
             case LinkChanged():

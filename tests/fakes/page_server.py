@@ -37,6 +37,7 @@ class PageServer:
         self.script = script
         self.view = {**view, "version": 1}
         self.actions: list[dict[str, Any]] = []
+        self._keys: set[str] = set()
         self.requests: list[str] = []
         self.die_after_action = False
         """Carry the next action out and be gone before its answer. (A browser repeats a request by itself when a kept
@@ -75,8 +76,12 @@ class PageServer:
             self.view = {**view, "version": self.view["version"] + 1}
             self.changed.notify_all()
 
-    def act(self, action: dict[str, Any]) -> View:
+    def act(self, action: dict[str, Any], key: str) -> View:
+        """As the till does: what comes again under the same key is done once."""
         with self.changed:
+            if key in self._keys:
+                return self.view
+            self._keys.add(key)
             self.actions.append(action)
             after = self.script(self.view, action)
             self.view = {**after, "version": self.view["version"] + 1}
@@ -133,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(403)
             return
         action = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        view = self.till.act(action)
+        view = self.till.act(action, self.headers["Idempotency-Key"])
         if self.till.die_after_action:
             self.till.stop()
             self.close_connection = True

@@ -46,6 +46,7 @@ class FakeTill:
         self._sales: dict[str, dict[str, Any]] = {}
         self._reads: dict[str, str | None] = {}
         self._version = 1
+        self._pressed: set[str] = set()
         self._seq = 0
         self.disk_open = threading.Event()
         self.disk_open.set()
@@ -78,8 +79,11 @@ class FakeTill:
     def view(self) -> Document:
         return {"version": self._version, "screen": "idle", "notice": None}
 
-    def act(self, action: Document) -> Future[Document]:
+    def act(self, action: Document, key: str = "") -> Future[Document]:
         def acted() -> Document:
+            if key and key in self._pressed:
+                return self.view()
+            self._pressed.add(key)
             self._version += 1
             view = {**self.view(), "did": action["do"]}
             self._publish("view", view)

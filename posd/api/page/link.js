@@ -52,7 +52,9 @@ export class Link {
 
   async #deliver(action) {
     try {
-      const answer = await this.#request("v1/till/actions", { method: "POST", headers: HEADERS, body: JSON.stringify(action) });
+      // Browsers repeat a POST by themselves when a kept connection closes unanswered; the key makes that one press.
+      const headers = { ...HEADERS, "Idempotency-Key": crypto.randomUUID() };
+      const answer = await this.#request("v1/till/actions", { method: "POST", headers, body: JSON.stringify(action) });
       if (answer.status === 401 || answer.status >= 500) throw new Error(`the till answered ${answer.status}`);
       const view = answer.ok ? await answer.json() : await this.#ask();
       this.#drop(action);
