@@ -8,6 +8,7 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -68,7 +69,9 @@ class Daemon:
         self._sync_process = sync_process
         self._say = say
         self._clock = SystemClock()
-        self._stopping = threading.Event()
+        # Signals and dead threads write into it. An Event would sleep on when the signal came just before its wait.
+        self._called, self._call = socket.socketpair()
+        self._call.setblocking(False)
         self._died: list[str] = []
         self._late: list[str] = []
 
@@ -76,10 +79,11 @@ class Daemon:
         """Raises `PosdError` for what must be mended before a till can run."""
         threading.excepthook = self._thread_died
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopping.set())
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._call.fileno())
         with ExitStack() as running:
             self._start(running)
-            self._stopping.wait()
+            self._called.recv(1)
             notify_systemd("STOPPING=1")
         if self._late:
             log.error("did not stop in time: %s", ", ".join(self._late))
@@ -270,7 +274,7 @@ class Daemon:
         name = args.thread.name if args.thread else "a thread"
         log.critical("%s died", name, exc_info=(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback))
         self._died.append(name)
-        self._stopping.set()
+        self._call.send(b"\0")
 
 
 def simulated_reader(kind: str) -> ReaderConfig:

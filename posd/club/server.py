@@ -60,12 +60,15 @@ class QuietServer(uvicorn.Server):
         signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         before = {sig: signal.getsignal(sig) for sig in signals}
         ours = {sig: handler for sig, handler in before.items() if handler is not signal.SIG_IGN}
+        loop = asyncio.get_running_loop()
         for sig in ours:
-            signal.signal(sig, self.handle_exit)
+            # Through the loop, which it wakes: a plain handler sleeps on when the signal came just before its wait.
+            loop.add_signal_handler(sig, self.handle_exit, sig, None)
         try:
             yield
         finally:
             for sig, handler in ours.items():
+                loop.remove_signal_handler(sig)
                 signal.signal(sig, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
