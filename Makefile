@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fast coverage bench images clean
+.PHONY: help run test check lint fast fuzz tables coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -26,6 +26,8 @@ help:
 	@echo 'make run     install what is missing and start a till with its own club on this machine'
 	@echo 'make test    install the test parts and run every check and test'
 	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
+	@echo 'make fuzz    every parser of untrusted bytes against 10,000 inputs each'
+	@echo 'make tables  make everything that is generated anew (layouts, udev rules, tables of the docs)'
 	@echo 'make coverage  every test once more, and what of posd they ran'
 	@echo 'make bench   speed and size, as ratios against named baselines'
 	@echo 'make images  take the screenshots of docs/images anew'
@@ -45,6 +47,12 @@ lint: $(VENV)/test.stamp
 
 fast: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 3 -q -m 'not slow' $(ARGS)
+
+fuzz: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest -n 2 -q -m fuzz --hypothesis-profile fuzz --timeout 1200 $(ARGS)
+
+tables: $(VENV)/test.stamp
+	@set -e; for script in scripts/make_*.py; do $(BIN)/python -m "scripts.$$(basename $$script .py)"; done
 
 # Without the tests whose disks are too full to write down what ran.
 coverage: $(VENV)/test.stamp /run/pcscd

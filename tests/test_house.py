@@ -81,7 +81,7 @@ SERVERS = {"starlette", "uvicorn"}
 BROAD_DOORS = {"posd.drivers.containment", "posd.daemon"}
 
 TOP_LEVEL = {
-    "posd", "udev", "systemd", "debian", "docs", "tests", "bench", "setup.cfg", "pyproject.toml", "Makefile",
+    "posd", "udev", "systemd", "debian", "docs", "tests", "bench", "scripts", "setup.cfg", "pyproject.toml", "Makefile",
     "README.md", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore",
 }  # fmt: skip
 MONEY_ROOMS = ("posd.loyalty", "posd.ledger", "posd.till", "posd.units")
