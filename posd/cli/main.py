@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from posd import __version__
+from posd.cli.lazy import LazyGroup
 from posd.errors import PosdError
 
 COMMANDS = {
@@ -34,20 +34,6 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are named, not imported."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
 def default_state_dir() -> Path:
     """``$POSD_STATE_DIR``; else ``.state`` here, when a till was run from this checkout; else /var/lib/posd."""
     named = os.environ.get("POSD_STATE_DIR")
@@ -57,7 +43,7 @@ def default_state_dir() -> Path:
     return here.resolve() if here.is_dir() else Path("/var/lib/posd")
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, named=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="posd")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Where the ledger and the keys are.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Another posd.toml.")

@@ -12,6 +12,7 @@ import click
 from posd.cards.decode import decode
 from posd.cards.reads import RejectedRead
 from posd.cards.rules import CardRules, identify, parse_rules
+from posd.cli.lazy import LazyGroup
 from posd.cli.place import Place, json_option, pass_place, print_json
 from posd.cli.till_client import TillClient, TillNotRunning
 from posd.drivers.base import Candidate, HealthLevel, ReaderConfig
@@ -26,12 +27,15 @@ from posd.machine import SystemClock
 from posd.tables import nearest
 
 
-@click.command()
+@click.group(cls=LazyGroup, named={"calibrate": "posd.cli.calibrate:calibrate"}, invoke_without_command=True)
 @click.option("--toml", "as_toml", is_flag=True, help="Print a [[reader]] table for each device not assigned yet.")
 @json_option
 @pass_place
-def readers(place: Place, as_toml: bool, as_json: bool) -> None:
+@click.pass_context
+def readers(context: click.Context, place: Place, as_toml: bool, as_json: bool) -> None:
     """List devices that could be readers, and what they are assigned to. Nothing is opened."""
+    if context.invoked_subcommand is not None:
+        return
     found = discover(place.config.readers)
     if as_json:
         print_json(_document(found))
