@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 
 from posd.cards import ber_tlv, ndef
 from posd.cards.atr import parse_atr
-from posd.cards.card_scripts import (
-    CONTACT_PAYMENT,
-    CONTACTLESS_PAYMENT,
-    POSD_AID,
-    ChipLayout,
-    read_card,
-    run,
-)
 from posd.cards.chip import LOYALTY, NDEF, ChipContents, decode_chip, encode_chip
 from posd.cards.iso7816 import CommandApdu, ResponseApdu, StatusWord, get_response, read_binary
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
 from posd.cards.reads import RejectReason
+from posd.cards.scripts.conversation import read_card
+from posd.cards.scripts.dialogue import run
+from posd.cards.scripts.layouts import POSD_AID, ChipLayout
+from posd.cards.scripts.payment import CONTACT_PAYMENT, CONTACTLESS_PAYMENT
+from posd.cards.scripts.setup import ChipSetup
 from tests.fakes.chip_card import (
     CONTACT_ATR,
     CONTACTLESS_ATR,
@@ -45,7 +42,7 @@ def loyalty_card(**changes: object) -> FakeChipCard:
 
 
 def read(card: FakeChipCard, layout: ChipLayout | None = None) -> ChipContents:
-    return run(read_card(card.atr, layout), card.transmit)
+    return run(read_card(card.atr, ChipSetup(layout or ChipLayout())), card.transmit)
 
 
 # --- the loyalty application

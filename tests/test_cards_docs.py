@@ -6,11 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
-from posd.cards.card_scripts import POSD_AID
 from posd.cards.layouts import LAYOUTS
 from posd.cards.loyalty_file import LoyaltyFile, parse_loyalty_file
 from posd.cards.reads import RejectReason
 from posd.cards.rules import Check, Source, parse_rules
+from posd.cards.scripts.layouts import POSD_AID
 
 PAGE = (Path(__file__).parents[1] / "docs" / "cards.md").read_text("utf-8")
 

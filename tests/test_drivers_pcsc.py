@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from smartcard import scard
 
-from posd.cards.card_scripts import POSD_AID
 from posd.cards.chip import ChipContents, decode_chip, encode_chip
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file
 from posd.cards.ndef import TEXT, NdefRecord, encode_message
 from posd.cards.reads import RejectReason
+from posd.cards.scripts.layouts import POSD_AID
 from posd.drivers.base import Driver, HealthLevel
 from posd.drivers.pcsc import GONE, MUTE, NO_SERVICE, SPEC, PcscConfig, PcscReader
 from posd.drivers.read_only import read_only

@@ -108,6 +108,7 @@ def get_uid() -> CommandApdu:
     return CommandApdu(0xFF, 0xCA, 0x00, 0x00, le=256)
 
 
-def read_pages(page: int) -> CommandApdu:
-    """The reader's own READ BINARY of a storage card: 16 bytes, on Type 2 tags four pages (PC/SC part 3, 3.2.2.1.8)."""
-    return CommandApdu(0xFF, 0xB0, page >> 8, page & 0xFF, le=16)
+def read_block(number: int) -> CommandApdu:
+    """The reader's own READ BINARY of a storage card (PC/SC part 3, 3.2.2.1.8): the 16 bytes of one MIFARE Classic
+    block, or of four pages of a Type 2 tag from this one on."""
+    return CommandApdu(0xFF, 0xB0, number >> 8, number & 0xFF, le=16)

@@ -1,4 +1,5 @@
-"""The loyalty file of a chip card: posd's own documented layout. Which file holds it is `card_scripts.ChipLayout`.
+"""The loyalty file of a chip card: posd's own documented layout. Where it lies on a card is
+`scripts.layouts.ChipLayout`.
 
 One BER-TLV template, padding behind it allowed::
 
@@ -53,6 +54,11 @@ def parse_loyalty_file(data: bytes) -> LoyaltyFile | RejectReason:
     except (KeyError, ValueError):
         return RejectReason.UNREADABLE
     return file if crc16(_body(file)) == check else RejectReason.BAD_CHECK
+
+
+def is_whole(file: bytes) -> bool:
+    """Is posd's own template complete? Of other layouts nobody knows where they end."""
+    return file[:1] == bytes((_TEMPLATE,)) and len(file) >= (ber_tlv.total_length(file) or ber_tlv.LONGEST)
 
 
 def _body(file: LoyaltyFile) -> bytes:

@@ -3,7 +3,7 @@
 ======================  =====  ============================================================================
 UnifiedPOS              here   remark
 ======================  =====  ============================================================================
-SmartCardRW read        yes    the card script of `posd.cards.card_scripts`
+SmartCardRW read        yes    the card script of `posd.cards.scripts`
 SmartCardRW write       never  `posd.drivers.read_only`
 CheckHealth             yes    INTERNAL, EXTERNAL, INTERACTIVE
 ======================  =====  ============================================================================
@@ -18,12 +18,16 @@ import logging
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 
 from smartcard import scard
 
-from posd.cards.card_scripts import ChipLayout, read_card, run
 from posd.cards.chip import encode_chip
 from posd.cards.reads import RejectReason, flaw
+from posd.cards.scripts.conversation import read_card
+from posd.cards.scripts.dialogue import run
+from posd.cards.scripts.layouts import ChipLayout
+from posd.cards.scripts.setup import ChipSetup
 from posd.clock import Clock
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, failed
@@ -179,11 +183,11 @@ class PcscReader:
         return None
 
     def _converse(self, name: str, atr: bytes) -> bytes:
+        setup = ChipSetup(self._config.card, name)
         for _ in range(_MOST_RESETS):
             handle, protocol = self._connect(name)
             try:
-                contents = run(read_card(atr, self._config.card), lambda command: _transmit(handle, protocol, command))  # noqa: B023  # used up before the next turn
-                return encode_chip(contents)
+                return encode_chip(run(read_card(atr, setup), partial(_transmit, handle, protocol)))
             except _CardFault as fault:
                 if fault.code != scard.SCARD_W_RESET_CARD:
                     raise

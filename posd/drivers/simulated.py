@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from queue import SimpleQueue
 
-from posd.cards.card_scripts import ChipLayout, read_card, run
 from posd.cards.chip import encode_chip
 from posd.cards.keymap import Stroke, strokes
+from posd.cards.scripts.conversation import read_card
+from posd.cards.scripts.dialogue import run
 from posd.cards.wedge import WedgeAssembler
 from posd.clock import Clock
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
@@ -114,7 +115,7 @@ class SimulatedReader:
         return [self._raw_read(read.text.encode(), read.flaw) for read in closed]
 
     def _tapped(self, card: SimulatedCard) -> RawRead:
-        contents = run(read_card(card.atr, ChipLayout()), lambda command: card(read_only(command)))
+        contents = run(read_card(card.atr), lambda command: card(read_only(command)))
         return self._raw_read(encode_chip(contents))
 
     def _raw_read(self, payload: bytes, flaw: str | None = None) -> RawRead:

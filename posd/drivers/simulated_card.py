@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 from posd.cards import ber_tlv, ndef
-from posd.cards.card_scripts import CONTACTLESS_PAYMENT, POSD_AID
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file
+from posd.cards.scripts.layouts import POSD_AID
+from posd.cards.scripts.payment import CONTACTLESS_PAYMENT
 
 ISO_14443_4_ATR = bytes.fromhex("3B80800101")
 TYPE_2_ATR = bytes.fromhex("3B8F8001804F0CA000000306030003000000000068")
