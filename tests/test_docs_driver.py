@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import re
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from posd.drivers.base import Driver, DriverSpec, ReaderConfig
-from posd.drivers.registry import build_options, driver_names, load_driver
+from posd.drivers.registry import build_options, load_driver
 from posd.events import DeviceState
 from posd.machine import SystemClock
 from tests.contract_driver import Rig, StreamContract
@@ -86,15 +85,8 @@ def test_it_is_as_short_as_promised() -> None:
     assert len([line for line in block("writing-a-driver.md", "python").splitlines() if line.strip()]) <= 45
 
 
-def test_the_readers_page_names_every_driver_key_and_state() -> None:
+def test_the_readers_page_names_every_state() -> None:
     page = (DOCS / "readers.md").read_text("utf-8")
-    for name in driver_names():
-        spec = load_driver(name)
-        assert isinstance(spec, DriverSpec)
-        assert f"`{name}`" in page
-        (row,) = re.findall(rf"^\| `{name}` .*$", page, re.MULTILINE)
-        for field in dataclasses.fields(spec.config_type):
-            assert f"`{field.name}`" in row or f"reader.{field.name}" in row, f"{name}: {field.name}"
     for state in DeviceState:
         assert f"| `{state}` |" in page
 
