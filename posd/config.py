@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from posd.drivers.base import ReaderConfig
+from posd.drivers.read_filter import ReadOptions
 from posd.errors import ConfigError
 from posd.events import DeviceClass
 from posd.tables import from_table, nearest
@@ -173,6 +174,7 @@ def _list(value: Any, name: str) -> list[Any]:
 
 
 _READER_KEYS = ("id", "driver", "name", "device_class")
+_READING_KEYS = tuple(key.name for key in fields(ReadOptions))
 
 
 def _reader(table: Any, where: str) -> ReaderConfig:
@@ -192,7 +194,8 @@ def _reader(table: Any, where: str) -> ReaderConfig:
         driver=table["driver"],
         name=str(table.get("name", table["id"])),
         device_class=None if device_class is None else DeviceClass(device_class),
-        options={key: value for key, value in table.items() if key not in _READER_KEYS},
+        options={key: value for key, value in table.items() if key not in (*_READER_KEYS, *_READING_KEYS)},
+        reading=from_table(ReadOptions, {key: table[key] for key in _READING_KEYS if key in table}, where),
     )
 
 

@@ -103,7 +103,7 @@ class Daemon:
         inbox: queue.Queue[Any] = queue.Queue(INBOX_SIZE)
         loop = self._till_loop(store, linked, hub, inbox, card_rules)
         port = NewsPort(store, loop)
-        supervisor = Supervisor(self._readers(), self._clock, inbox)
+        supervisor = Supervisor(self._readers(), self._clock, inbox, rules=card_rules)
         desk = self._desk(loop, store, supervisor, port, linked, club, running)
         app = build_app(
             desk,

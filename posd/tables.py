@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,8 +15,9 @@ from posd.errors import ConfigError
 T = TypeVar("T")
 
 
-def from_table(cls: type[T], table: Any, where: str) -> T:
-    """Build ``cls`` (a dataclass) from ``table``. ``where`` names the table in messages, as in ``[shop]``.
+def from_table(cls: type[T], table: Any, where: str, also: Iterable[str] = ()) -> T:
+    """Build ``cls`` (a dataclass) from ``table``. ``where`` names the table in messages, as in ``[shop]``; ``also`` are
+    keys of it that somebody else has taken out, for the hint at a misspelt one.
 
     Understands str, int, bool, enums by value, ``X | None``, tuples of those, nested dataclasses and plain mappings.
     Raises `ConfigError`.
@@ -27,7 +28,7 @@ def from_table(cls: type[T], table: Any, where: str) -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # T is a dataclass
     for key in table:
         if key not in fields:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, fields)}")
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, [*fields, *also])}")
     values = {
         name: _convert(hints[name], table[name], f"{where} {name}") for name, field in fields.items() if name in table
     }

@@ -10,7 +10,6 @@ import pytest
 
 from posd.cards.layouts import LAYOUTS
 from posd.drivers.base import Driver, HealthLevel, ReaderConfig
-from posd.drivers.checks import checks_by_opening
 from posd.drivers.discovery import discover
 from posd.drivers.hid_keyboard import DEAF_NS, SPEC, HidKeyboard, HidKeyboardConfig
 from posd.errors import DeviceBusy, DeviceLost
@@ -268,19 +267,6 @@ def test_everything_that_could_be_a_reader_is_listed_and_nothing_is_grabbed(benc
     }
     assert "usb-0000:00:14.0-9/input0#M77" in [item.candidate.identity for item in found]
     assert not any(bench.grabbed(number) for number in (SCANNER, STRIPE, CASHIER))
-
-
-def test_an_interactive_check_wants_a_card(bench: InputBench, scanner: WedgeRig) -> None:
-    def open_and_scan() -> Driver:
-        driver = scanner.open()
-        scanner.ready()
-        bench.type(SCANNER, "4006381333931\r")
-        return driver
-
-    checks = checks_by_opening(HealthLevel.INTERACTIVE, [], open_and_scan)
-    assert [(check.name, check.ok) for check in checks] == [("answers", True), ("reads", True)]
-    checks = checks_by_opening(HealthLevel.INTERACTIVE, [], scanner.open, patience_s=0.1)
-    assert [(check.name, check.ok) for check in checks] == [("answers", True), ("reads", False)]
 
 
 def test_losing_and_finding_it_two_hundred_times_leaves_nothing_open(bench: InputBench, scanner: WedgeRig) -> None:

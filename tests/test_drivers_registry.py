@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from posd.cards.rules import CardRules
 from posd.drivers.base import DriverSpec, HealthLevel, ReaderConfig
 from posd.drivers.discovery import discover
 from posd.drivers.registry import BrokenDriver, build_options, driver_names, load_driver
-from posd.drivers.selftest import check_reader, check_readers
+from posd.drivers.selftest import SelfTest
 from posd.errors import ConfigError
 from posd.events import DeviceClass
+from posd.machine import SystemClock
 from tests.fakes.plugin import install
 
+SELF_TEST = SelfTest(SystemClock(), CardRules())
 BUNDLED = ["hid_keyboard", "pcsc", "replay", "serial_line", "simulated"]
 
 
@@ -68,7 +71,7 @@ def test_a_broken_plug_in_is_named_and_everything_else_goes_on(site: Path, sourc
     assert name in f"{broken.detail} {broken.fix}"
     assert "pip install" in broken.fix
     assert name in [item.name for item in discover().broken]
-    (check,) = check_reader(reader(name), HealthLevel.INTERNAL)
+    (check,) = SELF_TEST.check(reader(name), HealthLevel.INTERNAL).checks
     assert (check.ok, check.fix) == (False, broken.fix)
     assert loaded("simulated").name == "simulated"
 
@@ -120,15 +123,15 @@ def test_the_device_class_goes_to_drivers_that_serve_several() -> None:
 
 def test_the_self_test_reports_every_reader(site: Path) -> None:
     readers = [reader("simulated", kind="scan"), reader("serial_line", address="/dev/nowhere"), reader("nonsense")]
-    good, missing, unknown = check_readers(readers, HealthLevel.EXTERNAL)
+    good, missing, unknown = SELF_TEST.check_all(readers, HealthLevel.EXTERNAL)
     assert good.ok
     assert not missing.ok
     assert not unknown.ok
     assert all(check.fix for report in (missing, unknown) for check in report.checks if not check.ok)
     install(site, "unwell", "SPEC = spec('unwell', check=lambda *_: 1 / 0)")
-    configured, crashed = check_reader(reader("unwell"), HealthLevel.EXTERNAL)
+    configured, crashed = SELF_TEST.check(reader("unwell"), HealthLevel.EXTERNAL).checks
     assert (configured.ok, crashed.ok) == (True, False)
-    wrong = check_reader(reader("serial_line", adress="x"), HealthLevel.EXTERNAL)
+    wrong = SELF_TEST.check(reader("serial_line", adress="x"), HealthLevel.EXTERNAL).checks
     assert "address" in wrong[0].detail
 
 

@@ -16,7 +16,7 @@ import serial
 
 from posd.cards.chip import decode_chip
 from posd.drivers import simulated
-from posd.drivers.base import HealthLevel, ReaderConfig
+from posd.drivers.base import Health, HealthLevel, ReaderConfig
 from posd.drivers.hid_keyboard import DEAF_NS
 from posd.drivers.hotplug import HotPlug, NoHotPlug, UdevHotPlug
 from posd.drivers.lifecycle import Outcome, next_state
@@ -225,7 +225,7 @@ def test_a_reader_in_use_is_a_fault_with_a_way_out_and_comes_back(tmp_path: Path
         shop.wait_for("desk", FAULT)
         (status,) = shop.supervisor.statuses()
         assert "fuser" in status.detail
-        checks = shop.supervisor.check_health("desk", HealthLevel.EXTERNAL)
+        checks = shop.supervisor.check("desk", HealthLevel.EXTERNAL).checks
         assert [check.ok for check in checks] == [False, True, True, False]
         assert "fuser" in checks[0].fix
         holder.close()
@@ -278,7 +278,7 @@ def test_a_plug_in_that_crashes_is_a_fault_of_its_own_reader(
         assert shop.next_read().payload == b"12345678"
         (bad, _) = shop.supervisor.statuses()
         assert name in bad.detail
-        assert shop.supervisor.check_health("bad", HealthLevel.INTERNAL)[0].ok is False
+        assert shop.supervisor.check("bad", HealthLevel.INTERNAL).checks[0].ok is False
     assert NUMBER not in caplog.text
     assert NUMBER not in bad.detail
 
@@ -330,7 +330,7 @@ def test_a_wrong_option_is_a_fault_that_names_the_right_one(tmp_path: Path) -> N
         desk, two = shop.supervisor.statuses()
         assert "did you mean 'address'" in desk.detail
         assert "did you mean 'serial_line'" in two.detail
-        (check,) = shop.supervisor.check_health("desk", HealthLevel.INTERACTIVE)
+        (check,) = shop.supervisor.check("desk", HealthLevel.INTERACTIVE).checks
         assert not check.ok
 
 
@@ -338,24 +338,24 @@ def test_checking_a_reader_that_works(tmp_path: Path) -> None:
     port = SerialPort(tmp_path / "scanner")
     with till(reader("desk", "serial_line", address=str(port.path))) as shop:
         shop.wait_for("desk", READY)
-        checks = shop.supervisor.check_health("desk", HealthLevel.EXTERNAL)
+        checks = shop.supervisor.check("desk", HealthLevel.EXTERNAL).checks
         assert all(check.ok for check in checks)
         assert "nothing was read" in checks[0].detail
         port.send(b"12345678\r")
         shop.next_read()
-        assert "last read" in shop.supervisor.check_health("desk", HealthLevel.INTERNAL)[0].detail
+        assert "last read" in shop.supervisor.check("desk", HealthLevel.INTERNAL).checks[0].detail
         with pytest.raises(ConfigError, match="'desk'"):
-            shop.supervisor.check_health("dask", HealthLevel.INTERNAL)
+            shop.supervisor.check("dask", HealthLevel.INTERNAL)
     port.close()
 
 
 def test_an_interactive_check_takes_the_next_read_for_itself() -> None:
     with till(reader("paper", "simulated", kind="scan")) as shop:
         shop.wait_for("paper", READY)
-        assert not shop.supervisor.check_health("paper", HealthLevel.INTERACTIVE, patience_s=0.05)[-1].ok
-        results = []
+        assert not shop.supervisor.check("paper", HealthLevel.INTERACTIVE, patience_s=0.05).checks[-1].ok
+        results: list[Health] = []
         checking = threading.Thread(
-            target=lambda: results.extend(shop.supervisor.check_health("paper", HealthLevel.INTERACTIVE))
+            target=lambda: results.extend(shop.supervisor.check("paper", HealthLevel.INTERACTIVE).checks)
         )
         checking.start()
         while checking.is_alive():  # until the check listens, reads go to the till

@@ -17,7 +17,9 @@ from posd.cards.identity import card_key, phone_identity
 from posd.cards.rules import CardRules
 from posd.clock import Instant
 from posd.drivers.base import Health, HealthLevel
+from posd.drivers.selftest import ReaderReport
 from posd.events import DeviceClass, DeviceState, DeviceStatus, RawRead
+from posd.ledger.entries import Kind
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.store import Store
 from posd.machine import Uuid7Source
@@ -112,8 +114,12 @@ class OneReader:
     def statuses(self) -> list[DeviceStatus]:
         return [self.status]
 
-    def check_health(self, reader_id: str, level: HealthLevel) -> list[Health]:
-        return [Health(True, f"{reader_id} {level.value}", "fine")]
+    def last_read_age_s(self, reader_id: str) -> int | None:
+        return 3
+
+    def check(self, reader_id: str, level: HealthLevel) -> ReaderReport:
+        checks = (Health(True, f"{reader_id} {level.value}", "fine"), Health(False, "reads", "4111 came"))
+        return ReaderReport(reader_id, "the desk", "hid_keyboard", "usb-1#S12", level, checks)
 
 
 class NoSync:
@@ -396,10 +402,20 @@ def test_members_are_found_by_phone_read_and_id(counter: Counter, member: str) -
 
 def test_desk_tells_of_readers_and_checks_them(counter: Counter) -> None:
     assert counter.desk.readers()[0]["name"] == "the desk"
-    (check,) = counter.desk.check_reader("desk", "internal").result(5)
+    assert counter.desk.readers()[0]["last_read_age_s"] == 3
+    check, _ = counter.desk.check_reader("desk", "internal").result(5)
     assert check == {"ok": True, "name": "desk internal", "detail": "fine", "fix": ""}
     with pytest.raises(LookupError):
         counter.desk.check_reader("none", "internal")
+    counter.settle()
+    (entry,) = [entry for entry in counter.store.reader().entries(0, 100) if entry.draft.kind is Kind.READER_CHECK]
+    assert entry.draft.body == {
+        "reader": "desk",
+        "driver": "hid_keyboard",
+        "identity": "usb-1#S12",
+        "level": "internal",
+        "results": [{"name": "desk internal", "ok": True}, {"name": "reads", "ok": False}],
+    }, "evidence says what was tested, and nothing of what was read"
     counter.desk.simulate("scan", "5")
     assert counter.simulated == [("scan", "5")]
     assert counter.desk.status()["link"]["state"] == "online"

@@ -27,7 +27,15 @@ def _list(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
-_READER = _object(id=_TEXT, name=_TEXT, device_class=_TEXT, state=_TEXT, detail=_TEXT)
+_READER = _object(
+    "last_read_age_s",
+    id=_TEXT,
+    name=_TEXT,
+    device_class=_TEXT,
+    state=_TEXT,
+    detail=_TEXT,
+    last_read_age_s={"type": ["integer", "null"], "description": "seconds since it said anything"},
+)
 _LINK = _object("last_sync_ms", state=_TEXT, queue=_INTEGER, last_sync_ms={"type": ["integer", "null"]})
 _BALANCE = _object("why", unit=_TEXT, amount=_INTEGER, usable=_INTEGER, why={"anyOf": [_WORDS, {"type": "null"}]})
 _REDEMPTION = _object(unit=_TEXT, spent=_INTEGER, value_minor=_INTEGER)

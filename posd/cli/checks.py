@@ -11,14 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from posd.cards.rules import parse_rules
 from posd.cli.place import Place
 from posd.cli.till_client import TillClient, TillNotRunning
 from posd.config import Config
 from posd.drivers.base import HealthLevel
 from posd.drivers.discovery import discover
-from posd.drivers.selftest import check_readers
+from posd.drivers.selftest import SelfTest
 from posd.errors import ConfigError, PosdError
 from posd.ledger.verify import verify_ledger
+from posd.machine import SystemClock
 
 FREE_BYTES_LEAST = 200 * 1024 * 1024
 PACKAGED_STATE = Path("/var/lib/posd")
@@ -142,7 +144,8 @@ def _readers(config: Config, running: dict[str, Any] | None) -> Iterator[Check]:
     if running is not None:
         yield from (_reader_status(reader) for reader in running["readers"])
     else:
-        for report in check_readers(config.readers, HealthLevel.INTERNAL):
+        test = SelfTest(SystemClock(), parse_rules(config.cards))
+        for report in test.check_all(config.readers, HealthLevel.INTERNAL):
             for item in report.checks:
                 verdict = Verdict.OK if item.ok else Verdict.FAILED
                 yield Check("readers", f"{report.name}, {item.name}", verdict, item.detail, item.fix)

@@ -13,7 +13,7 @@ import click
 
 from posd.cli.place import Place, json_option, pass_place, print_json
 from posd.errors import ConfigError, LedgerBroken
-from posd.ledger.entries import Entry
+from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.export import export_csv, export_json_lines
 from posd.ledger.reader import Reader
 from posd.ledger.stats import stats as ledger_stats
@@ -85,7 +85,7 @@ def show(place: Place, last: int, as_json: bool) -> None:
         print_json(documents)
         return
     for document in documents:
-        click.echo(f"{document['seq']:>8}  {document['at']}  {document['kind']:7}  {document['summary']}")
+        click.echo(f"{document['seq']:>8}  {document['at']}  {document['kind']:12}  {document['summary']}")
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
@@ -96,8 +96,16 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "at": datetime.fromtimestamp(draft.at.wall_ms // 1000, UTC).isoformat(),
         "kind": draft.kind.value,
         "member": draft.member,
-        "summary": "  ".join(f"{leg.account} {leg.amount:+d} {leg.unit}" for leg in draft.legs),
+        "summary": _summary(draft),
     }
+
+
+def _summary(draft: Draft) -> str:
+    if draft.kind is Kind.READER_CHECK:
+        failed = [result["name"] for result in draft.body["results"] if not result["ok"]]
+        result = f"failed: {', '.join(failed)}" if failed else "passed"
+        return " ".join((draft.body["reader"], draft.body["identity"], draft.body["level"], result))
+    return "  ".join(f"{leg.account} {leg.amount:+d} {leg.unit}" for leg in draft.legs)
 
 
 @ledger.command()

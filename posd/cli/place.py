@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 
 from posd.config import Config, load_config
 from posd.errors import ConfigError
+from posd.tables import nearest
 
 
 @dataclass
@@ -64,6 +66,13 @@ def how_to_write(directory: Path) -> str:
     if directory.stat().st_uid != os.getuid():
         return f"run: sudo chown -R {os.getuid()} {directory}"
     return f"run: chmod u+rwx {directory}"
+
+
+def expect_reader(reader: str, known: Sequence[str]) -> str:
+    """``reader``, when it is one of those. Raises `ConfigError` that names the nearest."""
+    if reader not in known:
+        raise ConfigError(f"no reader {reader!r} is configured{nearest(reader, known)}")
+    return reader
 
 
 def print_json(document: Any) -> None:

@@ -8,11 +8,12 @@ definition in executable form: a stranger's driver inherits it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from posd.clock import Clock
+from posd.drivers.read_filter import REPEAT_MS, ReadFilter, ReadOptions
 from posd.events import DeviceClass, RawRead
 
 
@@ -40,7 +41,7 @@ class HealthLevel(StrEnum):
     EXTERNAL = "external"
     """The device answers."""
     INTERACTIVE = "interactive"
-    """A person presents a card; the driver reads it."""
+    """A person presents a card and is told what came. posd does this with `Driver.read`, the same for all drivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,11 @@ class DriverSpec:
 
     ``config_type`` is a frozen dataclass; the supervisor builds it from the reader's TOML table (unknown keys are
     errors that name the nearest known key). ``open(device_id, config, clock)`` returns an open device or raises a
-    `DeviceError`. ``present(config)`` is a cheap look at whether opening could work, used while waiting.
+    `DeviceError`. ``check_health(device_id, config, level)`` is asked for INTERNAL and EXTERNAL. ``present(config)`` is
+    a cheap look at whether opening could work, used while waiting.
     ``hotplug`` names the udev subsystems whose events mean "look again"; without any, the clock decides when to look.
     A ``config_type`` with a field ``device_class`` serves several classes and is given the reader's.
+    ``repeat_ms``: duplicate window where it is not that of the device class.
     """
 
     name: str
@@ -84,14 +87,26 @@ class DriverSpec:
     check_health: Callable[[str, Any, HealthLevel], list[Health]]
     present: Callable[[Any], bool]
     hotplug: tuple[str, ...] = ()
+    repeat_ms: int | None = None
+
+    def class_of(self, options: Any) -> DeviceClass:
+        """What a reader with these options reads."""
+        kind: DeviceClass = getattr(options, "device_class", self.device_class)
+        return kind
+
+    def new_filter(self, options: Any, reading: ReadOptions) -> ReadFilter:
+        """What stands between a newly opened device and the till."""
+        usual_ms = REPEAT_MS[self.class_of(options)] if self.repeat_ms is None else self.repeat_ms
+        return ReadFilter(reading, usual_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderConfig:
-    """One ``[[reader]]`` table of the configuration."""
+    """One ``[[reader]]`` table of the configuration. ``options``: the driver's own keys."""
 
     reader_id: str
     driver: str
     name: str
     device_class: DeviceClass | None
     options: Mapping[str, Any]
+    reading: ReadOptions = field(default_factory=ReadOptions)

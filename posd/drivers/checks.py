@@ -1,15 +1,14 @@
-"""The three UnifiedPOS CheckHealth levels for anything that has a node in /dev and can be opened."""
+"""What drivers answer when their health is checked, for anything that has a node in /dev and can be opened."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from posd.drivers.base import Driver, Health, HealthLevel
 from posd.drivers.refusal import UDEV_FIX
-from posd.errors import DeviceError, ReadCancelled
+from posd.errors import DeviceError, PosdError
 
 PATIENCE_S = 10
 """How long an interactive check waits for a card."""
@@ -26,26 +25,18 @@ def node_checks(address: str, *, writable: bool = True) -> list[Health]:
     return [*checks, Health(False, "permitted", f"no permission for {address}", UDEV_FIX)]
 
 
-def checks_by_opening(
-    level: HealthLevel, internal: list[Health], open_device: Callable[[], Driver], *, patience_s: float = PATIENCE_S
-) -> list[Health]:
-    """``internal``, and behind it what opening (EXTERNAL) and a card (INTERACTIVE) show. Stops at the first failure."""
+def checks_by_opening(level: HealthLevel, internal: list[Health], open_device: Callable[[], Driver]) -> list[Health]:
+    """``internal``, and above that level what opening shows. Stops at the first failure."""
     if level is HealthLevel.INTERNAL or not all(check.ok for check in internal):
         return internal
     try:
-        device = open_device()
+        open_device().close()
     except DeviceError as error:
         return [*internal, failed("answers", error)]
-    try:
-        checks = [*internal, Health(True, "answers", "opened, and held by nobody else")]
-        if level is HealthLevel.INTERACTIVE:
-            checks.append(_read_one(device, patience_s))
-        return checks
-    finally:
-        device.close()
+    return [*internal, Health(True, "answers", "opened, and held by nobody else")]
 
 
-def failed(name: str, error: DeviceError) -> Health:
+def failed(name: str, error: PosdError) -> Health:
     """Our messages read "what is wrong; what to do"."""
     detail, _, fix = str(error).partition("; ")
     return Health(False, name, detail, fix or "check the reader and its cable")
@@ -58,25 +49,3 @@ def nothing_came(patience_s: float) -> Health:
         f"no card came within {patience_s:.0f} s",
         "swipe, scan or tap again; if the reader beeps and nothing comes, check its interface and layout settings",
     )
-
-
-def came(payload_length: int, flaw: str | None) -> Health:
-    if flaw is not None:
-        return Health(False, "reads", f"a read came with the flaw {flaw!r}", "try another card; clean the reader")
-    return Health(True, "reads", f"a read of {payload_length} bytes came")
-
-
-def _read_one(device: Driver, patience_s: float) -> Health:
-    """The content is looked at by nobody: only its length is told."""
-    timer = threading.Timer(patience_s, device.cancel)
-    timer.start()
-    try:
-        read = device.read()
-    except ReadCancelled:
-        return nothing_came(patience_s)
-    except DeviceError as error:
-        return failed("reads", error)
-    finally:
-        timer.cancel()
-        timer.join()
-    return came(len(read.payload), read.flaw)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from posd.drivers.addresses import same_node
-from posd.drivers.base import Candidate, ReaderConfig
+from posd.drivers.base import Candidate, DriverSpec, ReaderConfig
 from posd.drivers.containment import contained
 from posd.drivers.registry import BrokenDriver, driver_names, load_driver
 from posd.errors import PosdError
@@ -37,6 +37,15 @@ def discover(readers: Sequence[ReaderConfig] = ()) -> Discovery:
         except PosdError as error:
             broken.append(BrokenDriver(name, str(error), "posd doctor"))
     return Discovery(tuple(sorted(found, key=lambda item: item.candidate.identity)), tuple(broken))
+
+
+def identity_of(spec: DriverSpec, reader: ReaderConfig) -> str:
+    """Port and serial of the device that ``reader`` means; empty when it is not plugged in."""
+    try:
+        candidates: list[Candidate] = contained(spec.name, spec.probe)
+    except PosdError:
+        return ""
+    return next((candidate.identity for candidate in candidates if _assigned_to(candidate, [reader])), "")
 
 
 def _probe(name: str) -> list[Candidate]:

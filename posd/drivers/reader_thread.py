@@ -16,6 +16,7 @@ from posd.drivers.base import Driver, DriverSpec, ReaderConfig
 from posd.drivers.containment import contained
 from posd.drivers.hotplug import HotPlug
 from posd.drivers.lifecycle import Outcome, next_state, outcome_of, worth_telling
+from posd.drivers.read_filter import ReadFilter
 from posd.drivers.registry import BrokenDriver, build_options, load_driver
 from posd.drivers.transcript import TRAFFIC, Transcript
 from posd.errors import ConfigError, PosdError, ReadCancelled
@@ -122,8 +123,9 @@ class ReaderThread:
             with self._opened() as device:
                 opened_ns = self._clock.now().mono_ns
                 self._enter(Outcome.OPENED)
+                read_filter = self._loaded().new_filter(self.options, self.config.reading)
                 while True:
-                    self._deliver(contained(self.config.driver, lambda: _read_from(device)))
+                    self._deliver(contained(self.config.driver, lambda: _read_from(device)), read_filter)
         except PosdError as error:
             if self._stopping.is_set():
                 return False
@@ -146,15 +148,12 @@ class ReaderThread:
             self._device = None
             contained(driver, device.close)
 
-    def _deliver(self, read: RawRead) -> None:
+    def _deliver(self, read: RawRead, read_filter: ReadFilter) -> None:
         self.last_read_ns = read.read_at.mono_ns
         if log.isEnabledFor(TRAFFIC):
             log.log(TRAFFIC, "%s", self._transcript.read(read))
         checking = self._checking
-        if checking is not None:
-            checking.put(read)
-        else:
-            self._tell(read)
+        (self._tell if checking is None else checking.put)(read_filter(read))
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next try; for ever when udev will tell."""
@@ -174,7 +173,7 @@ class ReaderThread:
 
     def _status(self, detail: str) -> DeviceStatus:
         # A driver that cannot even be loaded does not say what it reads; most readers are scanners.
-        usual = getattr(self.options, "device_class", self.spec.device_class if self.spec else DeviceClass.SCANNER)
+        usual = self.spec.class_of(self.options) if self.spec else DeviceClass.SCANNER
         return DeviceStatus(
             device=self.config.reader_id,
             device_class=self.config.device_class or usual,

@@ -12,7 +12,9 @@ from typing import Any
 
 from posd.drivers.base import DriverSpec, ReaderConfig
 from posd.drivers.containment import DriverCrashed, contained
+from posd.drivers.read_filter import ReadOptions
 from posd.errors import ConfigError
+from posd.events import DeviceClass
 from posd.tables import from_table, nearest
 
 GROUP = "posd.drivers"
@@ -62,7 +64,11 @@ def build_options(spec: DriverSpec, reader: ReaderConfig) -> Any:
             f"reader {reader.reader_id!r}: driver {spec.name} reads {spec.device_class.value} only; "
             f"leave out device_class or choose another driver"
         )
-    return from_table(spec.config_type, options, f"reader {reader.reader_id!r}")
+    where = f"reader {reader.reader_id!r}"
+    built = from_table(spec.config_type, options, where, also=[field.name for field in dataclasses.fields(ReadOptions)])
+    if spec.class_of(built) is DeviceClass.SMARTCARD and (reader.reading.strip_prefix or reader.reading.strip_suffix):
+        raise ConfigError(f"{where}: nothing stands around what a chip says; leave out strip_prefix and strip_suffix")
+    return built
 
 
 def _package(point: EntryPoint) -> str:

@@ -136,4 +136,5 @@ SPEC = DriverSpec(
     open=Replay,
     check_health=_check_health,
     present=lambda config: Path(config.address).exists(),
+    repeat_ms=0,  # a recording played without pauses is one presentation to any window
 )

@@ -178,4 +178,5 @@ SPEC = DriverSpec(
     open=SimulatedReader,
     check_health=_check_health,
     present=lambda _config: True,
+    repeat_ms=0,  # what is presented twice was meant twice
 )

@@ -14,13 +14,16 @@ from collections.abc import Sequence
 from queue import Full
 from typing import Protocol
 
+from posd.cards.rules import CardRules
 from posd.clock import Clock
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
-from posd.drivers.checks import PATIENCE_S, came, nothing_came
-from posd.drivers.containment import contained
+from posd.drivers.checks import PATIENCE_S, nothing_came
+from posd.drivers.discovery import identity_of
 from posd.drivers.hotplug import HotPlug, best_available
+from posd.drivers.read_report import report_of
 from posd.drivers.reader_thread import ReaderThread
-from posd.errors import ConfigError, PosdError
+from posd.drivers.selftest import ReaderReport, ask_driver, report
+from posd.errors import ConfigError
 from posd.events import DeviceState, DeviceStatus, RawRead
 from posd.tables import nearest
 
@@ -36,13 +39,20 @@ class Inbox(Protocol):
 
 
 class Supervisor:
-    """One thread per reader, and one for hot-plug events where udev runs."""
+    """One thread per reader, and one for hot-plug events where udev runs. ``rules``: those of the till, by which an
+    interactive check explains what it read."""
 
     def __init__(
-        self, readers: Sequence[ReaderConfig], clock: Clock, inbox: Inbox, hotplug: HotPlug | None = None
+        self,
+        readers: Sequence[ReaderConfig],
+        clock: Clock,
+        inbox: Inbox,
+        hotplug: HotPlug | None = None,
+        rules: CardRules | None = None,
     ) -> None:
         self._inbox = inbox
         self._clock = clock
+        self._rules = rules or CardRules()
         self._hotplug = hotplug or best_available()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -75,30 +85,37 @@ class Supervisor:
         """The newest status of each reader, in the order of the configuration."""
         return [reader.status for reader in self._readers.values()]
 
-    def check_health(self, reader_id: str, level: HealthLevel, patience_s: float = PATIENCE_S) -> list[Health]:
+    def last_read_age_s(self, reader_id: str) -> int | None:
+        """Whole seconds since this reader said anything, a flawed read too; None when it has not since posd started."""
+        last_ns = self._readers[reader_id].last_read_ns
+        return None if last_ns is None else max(0, self._clock.now().mono_ns - last_ns) // 1_000_000_000
+
+    def check(self, reader_id: str, level: HealthLevel, patience_s: float = PATIENCE_S) -> ReaderReport:
         """Check a reader of the running till. A reader that works is not opened a second time: what its thread knows is
         the answer, and an interactive check takes the next read for itself. Blocks for up to ``patience_s``."""
         reader = self._readers.get(reader_id)
         if reader is None:
             raise ConfigError(f"no reader {reader_id!r} is configured{nearest(reader_id, self._readers)}")
-        status = reader.status
-        if reader.spec is None or reader.options is None:
-            return [Health(False, "configured", status.detail, "correct the [[reader]] table, then restart posd")]
+        spec, status = reader.spec, reader.status
+        if spec is None or reader.options is None:
+            wrong = Health(False, "configured", status.detail, "correct the [[reader]] table, then restart posd")
+            return report(reader.config, "", level, [wrong])
+        identity = identity_of(spec, reader.config)
         if status.state is not DeviceState.READY:
             detail, _, fix = status.detail.partition("; ")
             told = Health(False, "state", f"{status.state}: {detail}", fix or "plug the reader in")
-            return [told, *_ask(reader, level)]
-        checks = [Health(True, "state", self._describe(reader)), *_ask(reader, HealthLevel.INTERNAL)]
+            return report(reader.config, identity, level, [told, *ask_driver(spec, reader_id, reader.options, level)])
+        state = Health(True, "state", self._describe(reader_id))
+        checks = [state, *ask_driver(spec, reader_id, reader.options, HealthLevel.INTERNAL)]
         if level is HealthLevel.INTERACTIVE:
             read = reader.next_read(patience_s)
-            checks.append(nothing_came(patience_s) if read is None else came(len(read.payload), read.flaw))
-        return checks
+            checks += [nothing_came(patience_s)] if read is None else report_of(read, self._rules)
+        return report(reader.config, identity, level, checks)
 
-    def _describe(self, reader: ReaderThread) -> str:
-        if reader.last_read_ns is None:
-            return "ready; nothing was read since posd started"
-        age_s = (self._clock.now().mono_ns - reader.last_read_ns) // 1_000_000_000
-        return f"ready; the last read was {age_s} s ago"
+    def _describe(self, reader_id: str) -> str:
+        age_s = self.last_read_age_s(reader_id)
+        told = "nothing was read since posd started" if age_s is None else f"the last read was {age_s} s ago"
+        return f"ready; {told}"
 
     def _left_s(self, deadline_ns: int) -> float:
         return max(0, deadline_ns - self._clock.now().mono_ns) / 1e9
@@ -126,12 +143,3 @@ class Supervisor:
                 warned = True
             else:
                 return
-
-
-def _ask(reader: ReaderThread, level: HealthLevel) -> list[Health]:
-    spec = reader.spec
-    assert spec is not None, "only readers whose driver was loaded are asked"
-    try:
-        return contained(spec.name, lambda: spec.check_health(reader.config.reader_id, reader.options, level))
-    except PosdError as error:
-        return [Health(False, "check", str(error), "report it to the maker of the driver")]

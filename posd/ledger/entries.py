@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """A member joined; body: member, sealed personal data, card keys."""
     LINK = "link"
     """A further card now belongs to a member."""
+    READER_CHECK = "reader_check"
+    """Evidence: a reader was tested; body: reader, driver, identity, level, results. Moves nothing."""
 
 
 RESOLVING = frozenset({Kind.VOID})

@@ -4,15 +4,17 @@ thread, so that two registers can never spend the same point."""
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from posd.api.port import Caller, Document, Refused, SaleRequest
 from posd.cards.phone import BadPhone, normalise_phone
 from posd.clock import Clock
-from posd.drivers.base import Health, HealthLevel
+from posd.drivers.base import HealthLevel
+from posd.drivers.selftest import ReaderReport
 from posd.errors import LedgerError
 from posd.events import DeviceStatus
 from posd.ledger.entries import Draft, Entry
@@ -23,18 +25,22 @@ from posd.loyalty.model import PIECE, Basket, Line, MemberView, Quote, RefundLin
 from posd.loyalty.refunds import refund_quote
 from posd.loyalty.tiers import tier_named
 from posd.till.booking import SaleContext, receipt_lines, refund_draft, sale_draft, void_draft
+from posd.till.evidence import reader_check_draft
 from posd.till.loop import TillLoop, receipt_code
 from posd.till.quoting import member_view
 from posd.till.states import CardSeen, Customer, SaleRecord
 from posd.till.view import quote_document
 from posd.words import Words
 
+log = logging.getLogger(__name__)
+
 
 class Readers(Protocol):
     """The part of the device supervisor that the API needs."""
 
     def statuses(self) -> Sequence[DeviceStatus]: ...
-    def check_health(self, reader_id: str, level: HealthLevel) -> list[Health]: ...
+    def check(self, reader_id: str, level: HealthLevel) -> ReaderReport: ...
+    def last_read_age_s(self, reader_id: str) -> int | None: ...
 
 
 class SyncControl(Protocol):
@@ -89,6 +95,7 @@ class TillDesk:
                 "device_class": status.device_class.value,
                 "state": status.state.value,
                 "detail": status.detail,
+                "last_read_age_s": self._edges.readers.last_read_age_s(status.device),
             }
             for status in self._edges.readers.statuses()
         ]
@@ -98,10 +105,27 @@ class TillDesk:
             raise LookupError(reader_id)
 
         def check() -> Sequence[Document]:
-            found = self._edges.readers.check_health(reader_id, HealthLevel(level))
-            return [{"ok": item.ok, "name": item.name, "detail": item.detail, "fix": item.fix} for item in found]
+            report = self._edges.readers.check(reader_id, HealthLevel(level))
+            self._loop.call(lambda: self._keep_evidence(report))
+            return [asdict(item) for item in report.checks]
 
         return self._edges.run_aside(check)
+
+    def _keep_evidence(self, report: ReaderReport) -> None:
+        """Whoever asked for the check gets its result, whether the journal can be written or not."""
+        draft = reader_check_draft(
+            self._edges.new_id(),
+            self._edges.clock.now(),
+            reader=report.reader_id,
+            driver=report.driver,
+            identity=report.identity,
+            level=report.level.value,
+            results=[(str(check.name), bool(check.ok)) for check in report.checks],
+        )
+        try:
+            self._loop.booked(self._edges.ledger.append(draft).result())
+        except LedgerError:
+            log.exception("the check of reader %s was not recorded", report.reader_id)
 
     def simulate(self, kind: str, data: str) -> None:
         self._edges.simulate(kind, data)

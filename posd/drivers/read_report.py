@@ -1,0 +1,87 @@
+"""What an interactive check tells of the card that a person presented: enough to see whether reader, layout and rules
+fit together, and never a number. The read goes nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posd.cards.atr import parse_atr
+from posd.cards.checks import gs1_ok, luhn_ok
+from posd.cards.decode import decode
+from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, RejectedRead, RejectReason
+from posd.cards.rules import CardRules, identify, is_random_uid
+from posd.drivers.base import Health
+from posd.events import RawRead
+
+_TRY_AGAIN = "present it again; if that stays, try another card and clean the reader"
+_FIXES = {
+    RejectReason.PARTIAL: "swipe at one even speed; compare suffix, strip_prefix and strip_suffix with the reader",
+    RejectReason.OTHER_CLUB: "take a card of the club, or write a [[cards.rule]] for this kind (docs/cards.md)",
+    RejectReason.PRODUCT_BARCODE: "the reader works; take a card instead of a product",
+    RejectReason.NOISE: "present one card, once",
+}
+
+
+def report_of(raw: RawRead, rules: CardRules) -> list[Health]:
+    """The findings about one read, the most general first."""
+    read = decode(raw, rules)
+    if isinstance(read, RejectedRead):
+        return [*_arrived(raw), _refused(read)]
+    found = identify(read, rules)
+    told = [*_arrived(raw), *_parts(read)]
+    if isinstance(found, RejectedRead):
+        return [*told, _refused(found)]
+    spends = "earns only" if found.earn_only else "earns and spends"
+    rule = f"the rules of scheme {found.scheme!r} fit: {len(found.value)} characters ending in {found.tail}, {spends}"
+    return [*told, Health(True, "card rule", rule)]
+
+
+def _arrived(raw: RawRead) -> list[Health]:
+    return [] if raw.flaw is not None else [Health(True, "reads", f"a read of {len(raw.payload)} bytes came")]
+
+
+def _refused(read: RejectedRead) -> Health:
+    """A payment card proves the reader as well as any other, and must be refused."""
+    if read.reason is RejectReason.PAYMENT_CARD:
+        return Health(True, "payment card", "recognised and refused, as on every medium; nothing of it was kept")
+    detail = f"{read.reason.value}: {read.detail}" if read.detail else read.reason.value
+    return Health(False, "card", detail, _FIXES.get(read.reason, _TRY_AGAIN))
+
+
+def _parts(read: CardRead) -> Iterator[Health]:
+    if isinstance(read, MagstripeRead):
+        yield from _tracks(read)
+    elif isinstance(read, BarcodeRead):
+        yield from _barcode(read)
+    else:
+        yield from _chip(read)
+
+
+def _tracks(read: MagstripeRead) -> Iterator[Health]:
+    for number, track in enumerate((read.track1, read.track2, read.track3), 1):
+        if number in read.failed:
+            detail = "the reader could not decode it (parity or LRC)"
+            yield Health(False, f"track {number}", detail, "clean the head; try another card")
+        elif track is not None:
+            yield Health(True, f"track {number}", f"{len(track)} characters")
+
+
+def _barcode(read: BarcodeRead) -> Iterator[Health]:
+    symbology = read.symbology or "not sent; AIM identifiers can be switched on in the scanner"
+    yield Health(True, "symbology", symbology)
+    checks = [name for name, holds in (("GS1", gs1_ok(read.data)), ("Luhn", luhn_ok(read.data))) if holds]
+    yield Health(
+        True, "data", f"{len(read.data)} characters; check digit: {' and '.join(checks) or 'none that posd knows'}"
+    )
+
+
+def _chip(read: ChipRead) -> Iterator[Health]:
+    atr = parse_atr(read.atr)
+    kind = "contactless" if atr.contactless else "contact"
+    storage = "" if atr.storage_card is None else f", storage card {atr.storage_card:04X}"
+    yield Health(True, "chip", f"{kind}{storage}")
+    if read.uid is not None:
+        drawn = "drawn anew at each tap, so no number of a card" if is_random_uid(read.uid) else "fixed"
+        yield Health(True, "uid", f"{len(read.uid)} bytes, {drawn}")
+    contents = ", ".join(f"{name} ({len(data)} bytes)" for name, data in read.contents.items())
+    yield Health(True, "contents", contents or "none that posd reads")
