@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
+import os
 import termios
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from posd.cards.decode import decode
+from posd.cards.reads import BarcodeRead, MagstripeRead
+from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel
-from posd.drivers.framing import LONGEST_READ, NO_SUFFIX, TOO_LONG, Framer, Suffix
+from posd.drivers.framing import NO_SUFFIX, REST_NS, Suffix
 from posd.drivers.refusal import from_os
-from posd.drivers.serial_line import SPEC, WRONG_CHARACTERS, SerialLine, SerialLineConfig
+from posd.drivers.serial_line import DEAF_NS, SPEC, WRONG_CHARACTERS, SerialLine, SerialLineConfig
 from posd.errors import DeviceBusy, DeviceDenied, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import Rig, Session, StreamContract
+from tests.contract_driver import Rig, Session, StreamContract, eventually
 from tests.fakes.serial_port import SerialPort
 
-SILENCE_NS = 100_000_000
 MEMBER = b"6331940000012345"
 
 
@@ -34,7 +38,13 @@ class LineRig(Rig):
         self.config = SerialLineConfig(address=str(port.path), **options)
 
     def open(self) -> Driver:
-        return SerialLine("desk", self.config, SystemClock())
+        driver = SerialLine("desk", self.config, SystemClock())
+        self.opened_ns = time.monotonic_ns()
+        return driver
+
+    def ready(self) -> None:
+        eventually(lambda: time.monotonic_ns() > self.opened_ns + DEAF_NS, "the deaf time")
+        self.port.fresh = False
 
     def pieces(self, n: int) -> Sequence[bytes]:
         return [bytes([byte]) for byte in self.reads[n] + b"\r\n"]
@@ -87,36 +97,99 @@ class TestLostAtEveryByte(StreamContract):
         (Suffix.CR_OR_LF, b"%s\r\n"),
         (Suffix.CR_OR_LF, b"\x02%s\x03\r"),
         (Suffix.CRLF, b"%s\r\n"),
+        (Suffix.CR, b"%s\r"),
+        (Suffix.LF, b"%s\n"),
+        (Suffix.LF, b"%s\r\n"),
         (Suffix.TAB, b"%s\t"),
+        (Suffix.LENGTH_1, b"\x10%s"),
+        (Suffix.LENGTH_2, b"\x00\x10%s"),
+        (Suffix.FIXED, b"%s"),
         (Suffix.STX_ETX, b"\x02%s\x03"),
         (Suffix.STX_ETX, b"noise\x02%s\x03\r\n"),
         (Suffix.NONE, b"%s"),
     ],
 )
 def test_each_framing_gives_the_same_read(port: SerialPort, suffix: Suffix, sent: bytes) -> None:
-    rig = LineRig(port, suffix=suffix)
+    rig = LineRig(port, suffix=suffix, fixed_length=len(MEMBER) if suffix is Suffix.FIXED else 0)
     with Session(rig) as session:
         for _ in range(2):
             port.send(sent % MEMBER)
             assert session.next().payload == MEMBER
+        if suffix is not Suffix.NONE:
+            port.send(2 * (sent % MEMBER))  # what follows a suffix belongs to the next scan
+            assert [session.next().payload, session.next().payload] == [MEMBER, MEMBER]
 
 
-def test_tracks_on_lines_of_their_own_are_one_swipe(port: SerialPort) -> None:
+@pytest.mark.complaint(26)
+@pytest.mark.parametrize(
+    ("sent", "payload", "tracks"),
+    [
+        (
+            b"%M98100012^A/B^2512?\r\n;98100012=2512?\r\n",
+            b"%M98100012^A/B^2512?\r;98100012=2512?",
+            ("M98100012^A/B^2512", "98100012=2512", None),
+        ),
+        (b";98100012?\r", b";98100012?", (None, "98100012", None)),
+        (b"\x02;12345?\r;98765=1?\r\x03", b";12345?\r;98765=1?", (None, "12345", "98765=1")),
+        (b"%ABC?;12345?+98765=1?\n", b"%ABC?;12345?+98765=1?", ("ABC", "12345", "98765=1")),
+    ],
+)
+def test_the_tracks_of_a_stripe_reader_are_one_swipe(
+    port: SerialPort, sent: bytes, payload: bytes, tracks: tuple[str | None, ...]
+) -> None:
     rig = LineRig(port, suffix=Suffix.NONE, device_class=DeviceClass.MSR)
     with Session(rig) as session:
-        port.send(b"%B6331940000012345^A/B^2512?\r\n;6331940000012345=2512?\r\n")
+        port.send(sent)
         read = session.next()
     assert read.device_class is DeviceClass.MSR
-    assert read.payload == b"%B6331940000012345^A/B^2512?\r;6331940000012345=2512?"
+    assert read.payload == payload
+    swipe = decode(read, CardRules())
+    assert isinstance(swipe, MagstripeRead)
+    assert (swipe.track1, swipe.track2, swipe.track3) == tracks
 
 
-def test_half_a_read_is_a_flaw_and_never_a_shorter_number(port: SerialPort) -> None:
+def test_the_prefixes_that_name_the_symbology_pass(port: SerialPort) -> None:
+    rules = CardRules(code_ids={"desk": "symbol"})
+    with Session(LineRig(port)) as session:
+        port.send(b"]A012345\rB12345\r12345\r")
+        scans = [decode(session.next(), rules) for _ in range(3)]
+    assert [(scan.data, scan.symbology) for scan in scans if isinstance(scan, BarcodeRead)] == [
+        ("12345", "]A0"),
+        ("12345", "]A0"),
+        ("12345", None),
+    ]
+
+
+@pytest.mark.complaint(9)
+def test_half_a_read_is_a_flaw_and_neither_half_becomes_a_number(port: SerialPort) -> None:
     with Session(LineRig(port)) as session:
         port.send(MEMBER[:9])
         read = session.next()
         assert (read.payload, read.flaw) == (b"", NO_SUFFIX)
+        port.send(MEMBER[9:] + b"\r")
+        assert session.silent(REST_NS / 1e9), "the second half is no number either"
         port.send(MEMBER + b"\r")
         assert session.next().payload == MEMBER
+
+
+@pytest.mark.complaint(9)
+def test_a_reader_that_pauses_longer_says_so_in_its_table(port: SerialPort) -> None:
+    with Session(LineRig(port, silence_ms=400)) as session:
+        port.send(MEMBER[:9])
+        assert session.silent(0.2)
+        port.send(MEMBER[9:] + b"\r")
+        assert session.next().payload == MEMBER
+
+
+def test_a_read_that_began_before_the_line_was_opened_is_ignored_to_its_end(port: SerialPort) -> None:
+    rig = LineRig(port)
+    driver = rig.open()
+    try:
+        port.fresh = False
+        port.send(MEMBER[9:] + b"\r" + MEMBER + b"\r")
+        assert driver.read().payload == MEMBER
+    finally:
+        driver.close()
 
 
 def test_text_of_another_encoding(port: SerialPort) -> None:
@@ -153,6 +226,77 @@ def test_a_line_in_use_is_busy_and_the_message_says_how_to_find_the_holder(port:
     Session(rig).__exit__()  # free again: the control
 
 
+def open_as_nobody(path: Path) -> int:
+    """What a plain open answers to a program that is not root: 0, or the errno."""
+    node = path.resolve()
+    node.chmod(0o666)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(PermissionError):  # we are nobody in particular already
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        try:
+            os.open(node, os.O_RDWR | os.O_NOCTTY)
+        except OSError as error:
+            os._exit(error.errno or 1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.complaint(12)
+def test_no_other_program_can_open_a_line_that_is_read(port: SerialPort) -> None:
+    rig = LineRig(port)
+    assert open_as_nobody(port.path) == 0
+    with Session(rig):
+        assert port.exclusive()
+        assert open_as_nobody(port.path) == errno.EBUSY
+    assert not port.exclusive()
+    assert open_as_nobody(port.path) == 0, "given back"
+
+
+def test_a_line_that_another_program_holds_for_itself_is_busy_for_root_too(port: SerialPort) -> None:
+    other = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(other, termios.TIOCEXCL)
+    with pytest.raises(DeviceBusy):
+        LineRig(port).open()
+    assert port.exclusive(), "the other program's claim stands"
+    fcntl.ioctl(other, termios.TIOCNXCL)
+    os.close(other)
+    LineRig(port).open().close()
+
+
+def test_the_settings_reach_the_line(port: SerialPort) -> None:
+    """Speed, hand-shake and input check are what a pty keeps; character size and parity it does not take."""
+    with Session(LineRig(port, baud=19200, hardware_flow=True, parity="even", data_bits=7)) as session:
+        iflag, _, cflag, _, speed, _, _ = port.settings()
+        assert speed == termios.B19200
+        assert cflag & termios.CRTSCTS
+        assert iflag & termios.INPCK, "damaged bytes come as NUL"
+        assert not iflag & (termios.IXON | termios.ICRNL | termios.ISTRIP), "nothing else is touched"
+        port.send(MEMBER + b"\r")
+        assert session.next().payload == MEMBER
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"parity": "mark"},
+        {"data_bits": 9},
+        {"stop_bits": 3},
+        {"baud": 0},
+        {"silence_ms": 0},
+        {"suffix": Suffix.FIXED},
+        {"fixed_length": 8},
+        {"encoding": "utf-9"},
+        {"device_class": DeviceClass.SMARTCARD},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        SerialLineConfig(address="/dev/ttyACM0", **wrong)
+
+
 def test_health_of_a_line(port: SerialPort) -> None:
     config = LineRig(port).config
     assert all(check.ok for check in SPEC.check_health("desk", config, HealthLevel.EXTERNAL))
@@ -177,26 +321,3 @@ def test_what_the_system_answers_becomes_ours(error: OSError, meaning: type[Exce
     translated = from_os(error, "/dev/ttyACM0")
     assert type(translated) is meaning
     assert "; " in str(translated), "what is wrong, and what to do"
-
-
-@given(
-    texts=st.lists(st.text(alphabet="0123456789ABC]^%;?=\x1d", min_size=1, max_size=40), min_size=1, max_size=6),
-    cuts=st.lists(st.integers(1, 30), min_size=1, max_size=20),
-)
-def test_reads_do_not_depend_on_how_the_line_cuts_them(texts: list[str], cuts: list[int]) -> None:
-    stream = "".join(text + "\r\n" for text in texts).encode()
-    framer, frames, at = Framer(Suffix.CR_OR_LF, SILENCE_NS), [], 0
-    for n in range(len(stream)):
-        size = cuts[n % len(cuts)]
-        frames += framer.feed(stream[at : at + size], now_ns=n) if stream[at : at + size] else []
-        at += size
-    readable = [text.encode() for text in texts if text.strip("\x1d")]
-    assert [frame.data for frame in frames if frame.flaw is None] == readable
-    assert framer.deadline_ns is None
-
-
-def test_a_line_that_never_ends_is_dropped_and_the_next_read_is_whole() -> None:
-    framer = Framer(Suffix.CR_OR_LF, SILENCE_NS)
-    for n in range(LONGEST_READ * 3):
-        assert framer.feed(b"x", now_ns=n) == []
-    assert [frame.flaw for frame in framer.feed(b"y\rGOOD\r", now_ns=LONGEST_READ * 3)] == [TOO_LONG, None]

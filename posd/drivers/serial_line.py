@@ -15,12 +15,10 @@ Line settings go into the constructor and are never changed: some lines take the
 from __future__ import annotations
 
 import codecs
-import termios
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-import serial
 from serial.tools import list_ports
 
 from posd.cards.reads import RejectReason, flaw
@@ -28,24 +26,23 @@ from posd.clock import Clock
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, node_checks
-from posd.drivers.framing import Frame, Framer, Suffix
-from posd.drivers.refusal import from_os
+from posd.drivers.framing import LONGEST_READ, Frame, Framer, Suffix
+from posd.drivers.serial_port import PARITIES, LineSettings, SerialPort
 from posd.drivers.waker import Waker
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
 
-LARGEST_GULP = 4096
-"""Bytes taken from the kernel at once: all that its line discipline holds."""
+DEAF_NS = 20_000_000
+"""What comes so soon after opening began before; USB bridges hand over what they hold every 16 ms."""
 
 WRONG_CHARACTERS = flaw(RejectReason.UNREADABLE, "no text in the set encoding; check baud, parity and encoding")
-
-_PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
 @dataclass(frozen=True, slots=True)
 class SerialLineConfig:
     """``[[reader]]`` with ``driver = "serial_line"``. ``silence_ms``: a longer pause ends what was being sent.
-    ``encoding``: of the reader, by Python's name (``cp1256``, ``latin-1``)."""
+    ``fixed_length``: bytes of every read, with ``suffix = "fixed"``. ``encoding``: of the reader, by Python's name
+    (``cp1256``, ``latin-1``)."""
 
     address: str
     device_class: DeviceClass = DeviceClass.SCANNER
@@ -55,14 +52,19 @@ class SerialLineConfig:
     stop_bits: int = 1
     hardware_flow: bool = False
     suffix: Suffix = Suffix.CR_OR_LF
+    fixed_length: int = 0
     silence_ms: int = 100
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
-        if self.parity not in _PARITIES:
-            raise ValueError(f"parity {self.parity!r} is not one of {', '.join(_PARITIES)}")
+        if self.parity not in PARITIES:
+            raise ValueError(f"parity {self.parity!r} is not one of {', '.join(PARITIES)}")
         if self.data_bits not in (7, 8) or self.stop_bits not in (1, 2):
             raise ValueError("data_bits is 7 or 8, stop_bits 1 or 2")
+        if self.baud < 1 or self.silence_ms < 1:
+            raise ValueError("baud and silence_ms are at least 1")
+        if (self.suffix is Suffix.FIXED) != (0 < self.fixed_length <= LONGEST_READ):
+            raise ValueError(f"suffix = 'fixed' and fixed_length = 1 to {LONGEST_READ} belong together")
         if self.device_class is DeviceClass.SMARTCARD:
             raise ValueError("a serial line reads msr or scanner; for smart cards take driver = 'pcsc'")
         try:
@@ -70,15 +72,19 @@ class SerialLineConfig:
         except LookupError as error:
             raise ValueError(f"encoding {self.encoding!r} is not known; leave it out for UTF-8") from error
 
+    def line_settings(self) -> LineSettings:
+        return LineSettings(self.baud, self.data_bits, self.parity, self.stop_bits, self.hardware_flow)
+
 
 class SerialLine:
     """An open line."""
 
     def __init__(self, device: str, config: SerialLineConfig, clock: Clock) -> None:
         self._device, self._config, self._clock = device, config, clock
-        self._framer = Framer(config.suffix, config.silence_ms * 1_000_000)
         self._reads: deque[RawRead] = deque()
-        self._port = _open_port(config)
+        self._port = SerialPort(config.address, config.line_settings())
+        deaf_until_ns = clock.now().mono_ns + DEAF_NS
+        self._framer = Framer(config.suffix, config.silence_ms * 1_000_000, config.fixed_length, deaf_until_ns)
         self._waker = Waker()
 
     def read(self) -> RawRead:
@@ -96,10 +102,7 @@ class SerialLine:
     def _receive(self) -> None:
         deadline_ns = self._framer.deadline_ns
         left_ns = None if deadline_ns is None else deadline_ns - self._clock.now().mono_ns
-        try:
-            data = self._port.read(LARGEST_GULP) if self._waker.wait([self._port.fileno()], left_ns) else b""
-        except (OSError, termios.error) as error:  # SerialException is an OSError, termios.error is not
-            raise from_os(error, self._config.address) from error
+        data = self._port.read() if self._waker.wait([self._port.fd], left_ns) else b""
         now_ns = self._clock.now().mono_ns
         frames = self._framer.feed(data, now_ns) if data else self._framer.expire(now_ns)
         self._reads += [self._raw_read(frame) for frame in frames]
@@ -117,23 +120,6 @@ class SerialLine:
 def _lines_as_cr(text: str) -> str:
     """Readers end a track with CR, LF or both. (str.splitlines would take GS and RS for line ends too.)"""
     return text.replace("\r\n", "\r").replace("\n", "\r")
-
-
-def _open_port(config: SerialLineConfig) -> serial.Serial:
-    """What a scanner sent while nobody listened is thrown away by opening."""
-    try:
-        return serial.Serial(
-            config.address,
-            baudrate=config.baud,
-            bytesize=config.data_bits,
-            parity=_PARITIES[config.parity],
-            stopbits=config.stop_bits,
-            rtscts=config.hardware_flow,
-            timeout=0,
-            exclusive=True,
-        )
-    except (OSError, termios.error) as error:
-        raise from_os(error, config.address) from error
 
 
 def _probe() -> list[Candidate]:
