@@ -29,7 +29,9 @@ def _print(document: dict[str, Any]) -> None:
     detail = f" ({link['detail']})" if link["detail"] else ""
     console.print(f"club   {link['state']}{detail}, {link['queue']} waiting to be sent")
     console.print(f"ledger {document['ledger']['fault'] or 'fine'}")
-    table = Table("reader", "kind", "state", "detail", box=None, pad_edge=False)
+    table = Table("reader", "kind", "state", "last read", "detail", box=None, pad_edge=False)
     for reader in document["readers"]:
-        table.add_row(reader["name"], reader["device_class"], reader["state"], reader["detail"])
+        age_s = reader["last_read_age_s"]
+        last_read = "" if age_s is None else f"{age_s} s ago"
+        table.add_row(reader["name"], reader["device_class"], reader["state"], last_read, reader["detail"])
     console.print(table)
