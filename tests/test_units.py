@@ -58,12 +58,3 @@ def test_the_till_daemon_may_not_open_internet_sockets() -> None:
     text = (ROOT / "systemd/posd.service").read_text()
     families = re.search(r"^RestrictAddressFamilies=(.*)$", text, re.MULTILINE)
     assert families and set(families[1].split()) == {"AF_UNIX", "AF_NETLINK"}
-
-
-def test_udev_rules_touch_named_readers_only() -> None:
-    """Each rule that gives a role names a vendor; nothing gives away a whole subsystem."""
-    for line in (ROOT / "udev/70-posd.rules").read_text().splitlines():
-        if 'ENV{POSD_ROLE}="' in line:
-            assert "ID_VENDOR_ID}==" in line or "ATTRS{idVendor}==" in line, line
-        if "GROUP=" in line:
-            assert 'ENV{POSD_ROLE}=="?*"' in line, line

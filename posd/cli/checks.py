@@ -17,6 +17,7 @@ from posd.cli.till_client import TillClient, TillNotRunning
 from posd.config import Config
 from posd.drivers.base import HealthLevel
 from posd.drivers.discovery import discover
+from posd.drivers.refusal import UDEV_FIX
 from posd.drivers.selftest import SelfTest
 from posd.errors import ConfigError, PosdError
 from posd.ledger.verify import verify_ledger
@@ -24,12 +25,7 @@ from posd.machine import SystemClock
 
 FREE_BYTES_LEAST = 200 * 1024 * 1024
 PACKAGED_STATE = Path("/var/lib/posd")
-UDEV_RULES = (Path("/etc/udev/rules.d/70-posd.rules"), Path("/usr/lib/udev/rules.d/70-posd.rules"))
-
-
-INSTALL_RULES = (
-    "sudo install -m 644 udev/70-posd.rules /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger"
-)
+UDEV_RULES = (Path("/etc/udev/rules.d/71-posd.rules"), Path("/usr/lib/udev/rules.d/71-posd.rules"))
 
 
 class Verdict(StrEnum):
@@ -113,7 +109,7 @@ def _secrets(path: Path) -> Check:
 def _udev_rules() -> Check:
     if any(rules.exists() for rules in UDEV_RULES):
         return Check("setup", "udev rules", Verdict.OK, "installed")
-    return Check("setup", "udev rules", Verdict.WARNING, "readers belong to nobody in particular", INSTALL_RULES)
+    return Check("setup", "udev rules", Verdict.WARNING, "readers belong to nobody in particular", UDEV_FIX)
 
 
 def _ledger(place: Place) -> Iterator[Check]:

@@ -1,7 +1,7 @@
 """HID devices as Linux gives them raw: one whole report per read, the report descriptor, who made it (hidraw).
 
 hidraw knows no grab: every program that may open the node gets every report. What keeps others away is the node's
-permission (`udev/70-posd.rules`).
+permission (`udev/71-posd.rules`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,11 @@ from posd.errors import DeviceBusy, DeviceDenied, DeviceError, DeviceLost
 _BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
 _DENIED = {errno.EACCES, errno.EPERM}
 
-UDEV_FIX = "install udev/70-posd.rules, then: sudo udevadm control --reload && sudo udevadm trigger"
+UDEV_FIX = (
+    "sudo install -m 644 udev/71-posd.rules /etc/udev/rules.d/ && "
+    "sudo install -m 644 udev/71-posd.hwdb /etc/udev/hwdb.d/ && "
+    "sudo systemd-hwdb update && sudo udevadm control --reload && sudo udevadm trigger"
+)
 
 
 def from_os(error: OSError | termios.error, address: str) -> DeviceError:
