@@ -60,7 +60,7 @@ coverage: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/coverage run -m pytest -n 2 --dist loadfile -q --ignore tests/test_bad_starts.py $(ARGS)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-bench: $(VENV)/test.stamp /run/pcscd
+bench: $(VENV)/test.stamp $(VENV)/peer/peer.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
 
 images: $(VENV)/test.stamp
@@ -80,6 +80,12 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet $(EDITABLE) '.[club,test,dev]'
 	@touch $@ $(VENV)/run.stamp
+
+# The peer that `make bench` measures beside posd, in an environment of its own: nothing of it is installed or shipped.
+$(VENV)/peer/peer.stamp: | $(VENV)/test.stamp
+	@$(PYTHON) -m venv $(VENV)/peer
+	@$(VENV)/peer/bin/pip install --quiet barcode-server==2.4.1
+	@touch $@
 
 # pcscd will not start where this is missing, and only root may make it; under systemd it is there.
 /run/pcscd: | $(VENV)/test.stamp
