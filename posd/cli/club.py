@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from posd.cli.place import Place, json_option, pass_place, print_json
 from posd.errors import ConfigError
+from posd.machine import notify_systemd
 
 try:
     from posd.club import owner, serving, shop
@@ -68,8 +70,11 @@ def serve(place: Place, host: str, port: int, names: tuple[str, ...], embedded: 
         if embedded:
             json.dump({"url": url, "page": login_link(directory, url)}, sys.stdout)
             click.echo()
-        else:
-            click.echo(f"club   {url}\npage   {login_link(directory, url)}")
+            return
+        notify_systemd("READY=1", f"STATUS=listening on {url}")
+        in_journal = "JOURNAL_STREAM" in os.environ
+        page = "its address holds a key and is not for the journal; see: posd club page"
+        click.echo(f"club   {url}\npage   {page if in_journal else login_link(directory, url)}")
 
     if embedded:  # Ctrl-C on a terminal reaches the whole group; the daemon decides when its club stops
         signal.signal(signal.SIGINT, signal.SIG_IGN)
