@@ -13,9 +13,11 @@ STATE ?= .state
 
 # What a till needs, and what compiling evdev and pyscard needs (they have no wheels for Linux).
 RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev linux-libc-dev libpcsclite-dev pcscd libccid libudev1
-# What the tests need: a virtual smart-card reader, a virtual device tree, a browser, fonts, a database, systemd's checks.
+# What the tests need: a virtual smart-card reader, a virtual device tree, a browser, fonts, a database, systemd's checks,
+# keyboard layouts.
 TEST_PACKAGES := $(RUN_PACKAGES) vsmartcard-vpcd umockdev gir1.2-umockdev-1.0 python3-gi chromium chromium-driver \
-  fonts-noto-core fonts-noto-ui-core xvfb xauth xdotool postgresql systemd udev curl
+  fonts-noto-core fonts-noto-ui-core xvfb xauth xdotool postgresql systemd udev curl \
+  libxkbcommon0 xkb-data libx11-data
 
 # A plain path entry: the import hook that setuptools would make costs each command 45 ms.
 EDITABLE := --config-settings editable_mode=compat --editable

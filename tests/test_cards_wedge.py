@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posd.cards.keymap import PRESS, RELEASE, REPEAT, Stroke, strokes
+from posd.cards.keymap import FUNCTION_KEYS, REPEAT, Stroke, strokes
+from posd.cards.keypad import KEYPAD, PRESS, RELEASE
 from posd.cards.wedge import (
     ALT_CODES,
     BROKEN_SWIPE,
@@ -17,6 +18,7 @@ from posd.cards.wedge import (
     REST_OF_BROKEN_SWIPE,
     TOO_LONG,
     TYPED_BY_HAND,
+    KeyTiming,
     WedgeAssembler,
     WedgeRead,
     WedgeSettings,
@@ -73,6 +75,7 @@ def test_a_scan_closes_at_once_on_its_terminator(terminator: tuple[int]) -> None
     assert typist.assembler.deadline_ns is None
 
 
+@pytest.mark.complaint(9)
 def test_a_scan_without_terminator_closes_when_the_keys_fall_silent() -> None:
     typist = Typist().type("MEMBER-1")
     deadline_ns = typist.assembler.deadline_ns
@@ -82,6 +85,7 @@ def test_a_scan_without_terminator_closes_when_the_keys_fall_silent() -> None:
     assert typist.assembler.deadline_ns is None
 
 
+@pytest.mark.complaint(9)
 def test_silence_is_seen_even_when_the_next_key_comes_before_anybody_looked() -> None:
     typist = Typist().type("MEMBER-1")
     typist.now_ns += 500 * MS
@@ -93,6 +97,7 @@ def test_a_burst_of_scans_never_mixes(scans: list[str], step_ms: float) -> None:
     assert Typist(step_ms=step_ms).type("".join(scan + "\r" for scan in scans)).texts == scans
 
 
+@pytest.mark.complaint(26)
 @pytest.mark.parametrize(
     "typed",
     [
@@ -122,6 +127,7 @@ def test_the_rest_of_a_swipe_that_paused_inside_a_track_is_not_a_number() -> Non
     assert Typist().type("%B98765").pause(140).type(SWIPE).pause(150).reads[1:] == [WedgeRead(SWIPE)]
 
 
+@pytest.mark.complaint(10)
 def test_what_follows_the_enter_of_a_swipe_is_the_next_read() -> None:
     typist = Typist().type(SWIPE + "\r4006381333931\r" + SWIPE + "\r" + SWIPE + "\r").pause(150)
     assert typist.texts == [SWIPE, "4006381333931", SWIPE, SWIPE]
@@ -153,6 +159,7 @@ def test_enter_alone_is_nothing() -> None:
     assert Typist().type("\r\r\t").pause(500).reads == []
 
 
+@pytest.mark.complaint(16)
 def test_key_repeat_is_ignored() -> None:
     events = [
         (code, REPEAT if n % 2 and value == RELEASE else value) for n, (code, value) in enumerate(strokes("7777"))
@@ -162,6 +169,7 @@ def test_key_repeat_is_ignored() -> None:
     ]
 
 
+@pytest.mark.complaint(14)
 @pytest.mark.parametrize("before", ["", "40063", "%B98765432", SWIPE])
 def test_dropped_events_spoil_everything_before_the_next_silence(before: str) -> None:
     typist = Typist().type(before).lose().type("81333931\r").type("4006381333931\r").pause(100)
@@ -174,17 +182,39 @@ def test_dropped_events_leave_what_had_closed_and_forget_held_keys() -> None:
     assert typist.reads == [WedgeRead("1234"), WedgeRead("", LOST_KEYS), WedgeRead("abcd")]
 
 
-def test_alt_codes_are_a_configuration_flaw_once_per_read() -> None:
-    digits = {0: 82, 1: 79, 2: 80, 3: 81, 4: 75, 5: 76, 6: 77, 7: 71, 8: 72, 9: 73}
+def in_alt_mode(text: str, *, packed: bool = False) -> list[Stroke]:
+    """Num Lock, then each character as Alt+ddd; ``packed``: in one report, as the kernel passes it on."""
+    pad = {sign: code for code, sign in KEYPAD.items()}
     events: list[Stroke] = [(69, PRESS), (69, RELEASE)]
-    for character in "4878":
-        events.append((56, PRESS))
-        for digit in f"{ord(character):03}":
-            events += [(digits[int(digit)], PRESS), (digits[int(digit)], RELEASE)]
-        events.append((56, RELEASE))
-    typist = Typist().press([*events, (ENTER, PRESS)]).pause(100)
+    for character in text:
+        digits = f"{ord(character):03}"
+        keys = [pad[digit] for digit in (dict.fromkeys(digits) if packed else digits)]
+        values = [[(key, PRESS) for key in keys], [(key, RELEASE) for key in keys]]
+        inside = [*values[0], *values[1]] if packed else [event for pair in zip(*values, strict=True) for event in pair]
+        events += [(56, PRESS), *inside, (56, RELEASE)]
+    return events
+
+
+@pytest.mark.complaint(15)
+@pytest.mark.parametrize("step_ms", [0.5, 1, 8])
+def test_a_reader_in_alt_mode_is_read_like_any_other(step_ms: float) -> None:
+    """At 8 ms, the pace of a low-speed device, a character takes as long as a person takes for a key."""
+    typist = Typist(step_ms=step_ms).press(in_alt_mode("4878\r]C10109\x1d21AB\t")).press(in_alt_mode(SWIPE)).pause(150)
+    assert typist.texts == ["4878", "]C10109\x1d21AB", SWIPE]
+
+
+@pytest.mark.complaint(15)
+def test_alt_codes_in_single_reports_are_a_configuration_flaw_once_per_read() -> None:
+    typist = Typist().press([*in_alt_mode("SIP-4-1ooo", packed=True), (ENTER, PRESS)]).pause(100)
     assert typist.flaws == [ALT_CODES]
-    assert Typist().press([*events[:2], *strokes("4878\r")]).texts == ["4878"], "control: the same digits without Alt"
+    assert Typist().press([(69, PRESS), (69, RELEASE), *strokes("4878\r")]).texts == ["4878"], "control: without Alt"
+
+
+@pytest.mark.complaint(15)
+@given(st.text(alphabet=[*map(chr, range(0x20, 0x7F))], min_size=1, max_size=20))
+def test_no_part_of_a_read_in_single_reports_is_taken_for_a_number(text: str) -> None:
+    typist = Typist().press([*in_alt_mode(text, packed=True), (ENTER, PRESS)]).pause(500)
+    assert typist.flaws == [ALT_CODES]
 
 
 def test_limits_of_length_and_time_end_in_one_flaw() -> None:
@@ -194,12 +224,48 @@ def test_limits_of_length_and_time_end_in_one_flaw() -> None:
     assert Typist(step_ms=8).type("7" * 300 + "\r").texts == ["7" * 300], "a low-speed reader at its slowest"
 
 
+@pytest.mark.complaint(10)
 def test_two_devices_never_mix() -> None:
     one, two = Typist(), Typist()
     for left, right in zip(strokes("1111111111\r"), strokes("2222222222\r"), strict=True):
         one.press([left])
         two.press([right])
     assert (one.texts, two.texts) == (["1111111111"], ["2222222222"])
+
+
+def test_two_nodes_of_one_device_have_keys_of_their_own_and_make_one_read() -> None:
+    """Shift held on one node is no Shift on the other."""
+    assembler = WedgeAssembler()
+    events = [(42, PRESS, 0), (30, PRESS, 1), (30, PRESS, 0), (42, RELEASE, 1), (48, PRESS, 0), (30, PRESS, 1)]
+    for n, (code, value, node) in enumerate(events):
+        assert assembler.feed(code, value, n * MS, node) == []
+    assert assembler.feed(ENTER, PRESS, 10 * MS, 1) == [WedgeRead("aABa")]
+
+
+def test_what_one_node_lost_is_forgotten_there_only() -> None:
+    assembler = WedgeAssembler()
+    for node in (0, 1):
+        assembler.feed(42, PRESS, 0, node)
+    assembler.lost(MS, 0)
+    assembler.expire(500 * MS)
+    for node, code in ((0, 30), (1, 48)) * 2:
+        assembler.feed(code, PRESS, 600 * MS, node)
+    assert assembler.feed(ENTER, PRESS, 600 * MS) == [WedgeRead("aBaB")]
+
+
+def test_a_read_knows_how_fast_it_was_typed() -> None:
+    typist = Typist(step_ms=2).type("1234").pause(20).type("5\r")
+    assert typist.reads[0].timing == KeyTiming(characters=5, median_gap_ms=4, longest_gap_ms=24)
+    assert Typist().type("%").pause(500).reads[0].timing == KeyTiming(1, 0, 0)
+    assert "1234" not in repr(typist.reads[0])
+
+
+def test_gs_comes_as_a_function_key_where_the_settings_say_so() -> None:
+    keys = [*strokes("0109"), (FUNCTION_KEYS["F8"], PRESS), *strokes("10A\r")]
+    assert Typist(WedgeSettings(gs_key="F8")).press(keys).texts == ["0109\x1d10A"]
+    assert Typist().press(keys).texts == ["010910A"], "control: a function key is nothing else"
+    with pytest.raises(ValueError, match="F1 to F12"):
+        WedgeSettings(gs_key="F13")
 
 
 def test_any_keys_at_all_leave_the_assembler_ready_for_the_next_scan() -> None:

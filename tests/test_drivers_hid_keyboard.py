@@ -11,7 +11,8 @@ import pytest
 from posd.cards.layouts import LAYOUTS
 from posd.drivers.base import Driver, HealthLevel, ReaderConfig
 from posd.drivers.discovery import discover
-from posd.drivers.hid_keyboard import DEAF_NS, SPEC, HidKeyboard, HidKeyboardConfig
+from posd.drivers.hid_keyboard import SPEC, HidKeyboard, HidKeyboardConfig
+from posd.drivers.key_events import DEAF_NS
 from posd.errors import DeviceBusy, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from posd.cards.ndef import TEXT, NdefRecord, encode_message
-from posd.drivers.hid_keyboard import DEAF_NS
+from posd.drivers.key_events import DEAF_NS
 from posd.drivers.simulated_card import SimulatedCard, loyalty_card, payment_card, tag
 from tests.fakes.input_devices import InputBench, Wedge, link
 from tests.fakes.pcscd import Pcscd, no_card_anywhere, process_pcscd

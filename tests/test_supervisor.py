@@ -17,7 +17,7 @@ import serial
 from posd.cards.chip import decode_chip
 from posd.drivers import simulated
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
-from posd.drivers.hid_keyboard import DEAF_NS
+from posd.drivers.key_events import DEAF_NS
 from posd.drivers.hotplug import HotPlug, NoHotPlug, UdevHotPlug
 from posd.drivers.lifecycle import Outcome, next_state
 from posd.drivers.reader_thread import NOT_YET

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from posd.cards.keypad import KEYPAD, PRESS, RELEASE, AltCode
 from posd.cards.layouts import LAYOUTS, NOTHING, SPACE, Layout
 
-RELEASE, PRESS, REPEAT = 0, 1, 2
+REPEAT = 2
 
 KEY_TAB, KEY_ENTER, KEY_KP_ENTER = 15, 28, 96
 KEY_LEFTSHIFT, KEY_RIGHTSHIFT = 42, 54
@@ -22,20 +23,13 @@ KEY_LEFTCTRL, KEY_RIGHTCTRL = 29, 97
 KEY_LEFTALT, KEY_ALTGR = 56, 100
 KEY_CAPSLOCK = 58
 
-KEYPAD: Mapping[int, str] = {
-    **dict(zip((82, 79, 80, 81, 75, 76, 77, 71, 72, 73), "0123456789", strict=True)),
-    83: ".",
-    98: "/",
-    55: "*",
-    74: "-",
-    78: "+",
-    117: "=",
-    121: ",",
-}
-"""The numeric pad. Num Lock does not matter: no reader sends cursor keys."""
+FUNCTION_KEYS: Mapping[str, int] = {f"F{n}": code for n, code in enumerate((*range(59, 69), 87, 88), 1)}
+"""Some scanners type one of them in place of GS."""
 
+GS = "\x1d"
 _SAME_EVERYWHERE: Mapping[int, str] = {KEY_ENTER: "\r", KEY_KP_ENTER: "\r", KEY_TAB: "\t", **KEYPAD}
-_MODIFIERS = frozenset({KEY_LEFTSHIFT, KEY_RIGHTSHIFT, KEY_LEFTCTRL, KEY_RIGHTCTRL, KEY_LEFTALT, KEY_ALTGR})
+_SHIFTS, _CTRLS, _ALTS = {KEY_LEFTSHIFT, KEY_RIGHTSHIFT}, {KEY_LEFTCTRL, KEY_RIGHTCTRL}, {KEY_LEFTALT, KEY_ALTGR}
+MODIFIERS = frozenset(_SHIFTS | _CTRLS | _ALTS)
 _PLAIN, _SHIFT, _ALTGR, _BOTH = range(4)
 
 Stroke = tuple[int, int]
@@ -43,27 +37,35 @@ Stroke = tuple[int, int]
 
 
 class KeyState:
-    """What is held down, and what a further key therefore means.
+    """What is held down on one event node, and what a further key therefore means.
 
     ``caps_lock``: state of Caps Lock that the reader knows of. A reader that presses Caps Lock itself is followed in
     any case; one that watches the keyboard's LED and turns Shift round (MagTek) needs its state told here.
+    ``gs_key``: the key that the reader types for GS, when that is not Ctrl+].
     """
 
-    def __init__(self, layout: Layout, *, caps_lock: bool = False) -> None:
+    def __init__(self, layout: Layout, *, caps_lock: bool = False, gs_key: int | None = None) -> None:
         self._layout = layout
         self._caps_lock = caps_lock
+        self._same = _SAME_EVERYWHERE if gs_key is None else {**_SAME_EVERYWHERE, gs_key: GS}
         self._held: set[int] = set()
         self._after_dead_key = False
+        self._alt_code: AltCode | None = None
 
     @property
-    def alt_held(self) -> bool:
-        """Left Alt is down: keypad digits now spell a character by its number, which evdev delivers incompletely."""
-        return KEY_LEFTALT in self._held
+    def spelling(self) -> bool:
+        """In the middle of an Alt code: keys come and characters do not."""
+        return self._alt_code is not None
 
     def feed(self, code: int, value: int) -> str:
-        """The character that this event types; empty for releases, repeats, modifiers and keys without character."""
-        if code in _MODIFIERS:
+        """The character that this event types; empty for releases, repeats, modifiers and keys without character.
+        `posd.cards.keypad.UNTOLD` where there is one that nobody can tell."""
+        if code in MODIFIERS:
             (self._held.discard if value == RELEASE else self._held.add)(code)
+            return self._spelt() if self._alt_code and not self._held & _ALTS else ""
+        if code in KEYPAD and (self._alt_code or self._held & _ALTS):
+            self._alt_code = self._alt_code or AltCode()
+            self._alt_code.feed(code, value)
             return ""
         if value != PRESS:
             return ""
@@ -76,11 +78,16 @@ class KeyState:
         """Forget what is held: releases were lost."""
         self._held.clear()
         self._after_dead_key = False
+        self._alt_code = None
+
+    def _spelt(self) -> str:
+        code, self._alt_code = self._alt_code, None
+        return code.character() if code else ""
 
     def _character(self, code: int) -> str:
-        if code in _SAME_EVERYWHERE:
-            return _SAME_EVERYWHERE[code]
-        if self._held & {KEY_LEFTCTRL, KEY_RIGHTCTRL}:
+        if code in self._same:
+            return self._same[code]
+        if self._held & _CTRLS and not self._held & _ALTS:  # Ctrl+Alt is AltGr to many a firmware
             return _control(self._layout, code)
         level = self._level(code)
         if code == SPACE and self._after_dead_key:
@@ -90,10 +97,10 @@ class KeyState:
         return self._layout.levels.get(code, NOTHING * 4)[level].strip(NOTHING)
 
     def _level(self, code: int) -> int:
-        shift = bool(self._held & {KEY_LEFTSHIFT, KEY_RIGHTSHIFT})
-        if self._caps_lock and self._layout.levels.get(code, NOTHING)[_PLAIN].isalpha():
+        shift = bool(self._held & _SHIFTS)
+        if self._caps_lock and _is_letter(self._layout.levels.get(code, NOTHING * 4)):
             shift = not shift
-        if KEY_ALTGR in self._held:
+        if KEY_ALTGR in self._held or (self._held & _CTRLS and KEY_LEFTALT in self._held):
             return _BOTH if shift else _ALTGR
         return _SHIFT if shift else _PLAIN
 
@@ -133,11 +140,17 @@ def _ways_to_type(name: str) -> Mapping[str, tuple[tuple[int, ...], ...]]:
     return ways
 
 
+def _is_letter(given: str) -> bool:
+    """Caps Lock turns keys that have a letter in both cases."""
+    return given[_PLAIN].islower() and given[_SHIFT].isupper()
+
+
 def _control(layout: Layout, code: int) -> str:
     """Ctrl with a key: ASCII control characters by the letter on it, GS (the FNC1 of GS1 codes) as Ctrl+]. Where the
-    layout has another sign there, the American one counts: firmware does not translate Ctrl."""
-    for given in (layout.levels.get(code, NOTHING), LAYOUTS["us"].levels.get(code, NOTHING)):
-        code_point = ord(given[_PLAIN])
-        if 0x40 < code_point < 0x80:  # the letters of either case, [ \\ ] ^ _
-            return chr(code_point & 0x1F).strip(NOTHING)
+    layout has another sign there, the American one counts, RS as Ctrl+6 and US as Ctrl+- with it: so the manuals of
+    scanners have it ("Ctrl+X mode")."""
+    american = LAYOUTS["us"].levels.get(code, NOTHING * 4)
+    for character in (layout.levels.get(code, NOTHING)[_PLAIN], american[_PLAIN], american[_SHIFT]):
+        if "A" <= character <= "_" or "a" <= character <= "z":
+            return chr(ord(character) & 0x1F)
     return ""

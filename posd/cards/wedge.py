@@ -11,9 +11,12 @@ when a key came and not when somebody looked.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from posd.cards.keymap import KEYPAD, REPEAT, KeyState
+from posd.cards.keymap import FUNCTION_KEYS, KeyState
+from posd.cards.keypad import PRESS, UNTOLD
 from posd.cards.layouts import LAYOUTS
 from posd.cards.reads import RejectReason, flaw
 
@@ -33,7 +36,7 @@ REST_OF_BROKEN_SWIPE = flaw(RejectReason.NOISE, "the rest of a swipe that paused
 TYPED_BY_HAND = flaw(RejectReason.NOISE, "typed by hand, or a few stray keys")
 ALT_CODES = flaw(
     RejectReason.UNREADABLE,
-    "the reader types Alt codes, which Linux delivers incompletely; program it to plain keyboard mode (US layout)",
+    "the reader types Alt codes that cannot be told; program it to plain keyboard mode (US layout)",
 )
 
 
@@ -47,35 +50,59 @@ class WedgeSettings:
     swipe_end_ms: int = 150
     """Longest pause after ``?`` or Enter in a swipe, while another track may follow."""
     hand_pace_ms: int = 50
-    """A read that took longer than this per character was typed by hand."""
+    """A read that took longer than this per key was typed by hand."""
     broken_ms: int = 500
     """So long after a broken swipe, keys without a start sentinel may be its rest."""
     read_cap_ms: int = 5_000
     """300 characters of a low-speed USB reader (a report each 8 ms, two per character) take 4.8 s."""
     max_characters: int = 300
+    gs_key: str = ""
+    """``F1`` to ``F12`` for a scanner that types one in place of GS; empty: Ctrl+]."""
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout {self.layout!r} is not known; known are {', '.join(sorted(LAYOUTS))}")
         if min(self.key_gap_ms, self.swipe_end_ms, self.hand_pace_ms, self.read_cap_ms, self.max_characters) <= 0:
             raise ValueError("times and lengths must be above zero")
+        if self.gs_key and self.gs_key not in FUNCTION_KEYS:
+            raise ValueError(f"gs_key is empty or a function key, F1 to F12; not {self.gs_key!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTiming:
+    """How fast one read was typed: gaps between its characters in milliseconds, 0 where there is only one."""
+
+    characters: int
+    median_gap_ms: float
+    longest_gap_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class WedgeRead:
-    """One closed read: ``text`` without its terminator (a swipe keeps CR between tracks), or a ``flaw`` and no text."""
+    """One closed read: ``text`` without its terminator (a swipe keeps CR between tracks), or a ``flaw`` and no text.
+    ``times_ns``: when each character came, of a read that was spoilt on the way until then."""
 
     text: str = field(repr=False)
     flaw: str | None = None
+    times_ns: tuple[int, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def timing(self) -> KeyTiming:
+        gaps_ms = sorted((later - earlier) / _MS for earlier, later in pairwise(self.times_ns)) or [0.0]
+        return KeyTiming(len(self.times_ns), gaps_ms[len(gaps_ms) // 2], gaps_ms[-1])
 
 
 class WedgeAssembler:
-    """Collects what one device types."""
+    """Collects what one device types, be it on one event node or on several."""
 
     def __init__(self, settings: WedgeSettings | None = None, *, caps_lock: bool = False) -> None:
         self._settings = settings or WedgeSettings()
-        self._keys = KeyState(LAYOUTS[self._settings.layout], caps_lock=caps_lock)
+        layout, gs_key = LAYOUTS[self._settings.layout], FUNCTION_KEYS.get(self._settings.gs_key)
+        self._keys = defaultdict[int, KeyState](lambda: KeyState(layout, caps_lock=caps_lock, gs_key=gs_key))
         self._text = ""
+        self._times_ns: list[int] = []
+        self._spelt = 0
+        """Digits of Alt codes in the open read."""
         self._opened_ns = 0
         self._last_ns: int | None = None
         self._spoilt: str | None = None
@@ -90,24 +117,26 @@ class WedgeAssembler:
         gap_ms = self._settings.swipe_end_ms if between_tracks else self._settings.key_gap_ms
         return self._last_ns + gap_ms * _MS
 
-    def feed(self, code: int, value: int, time_ns: int) -> list[WedgeRead]:
-        """Take one key event (EV_KEY code and value); returns the reads that it closes, oldest first."""
+    def feed(self, code: int, value: int, time_ns: int, node: int = 0) -> list[WedgeRead]:
+        """Take one key event (EV_KEY code and value) of one event node; returns the reads that it closes, oldest first.
+        What is held down on one node means nothing on another."""
         reads = self.expire(time_ns)
-        if value == REPEAT:
-            return reads
-        alt_code = self._keys.alt_held and code in KEYPAD
-        character = self._keys.feed(code, value)
+        keys = self._keys[node]
+        character = keys.feed(code, value)
         if not character:
+            if keys.spelling and self._last_ns is not None:  # an Alt code takes several keys: the read goes on
+                self._last_ns = time_ns
+                self._spelt += value == PRESS
             return reads
-        if alt_code:
+        if character == UNTOLD:
             self._spoil(ALT_CODES, time_ns)
         return reads + self._take(character, time_ns)
 
-    def lost(self, time_ns: int) -> list[WedgeRead]:
-        """The kernel lost events (SYN_DROPPED): what is open, and all that follows before the next silence, may be half
-        of something. Returns what had closed before."""
+    def lost(self, time_ns: int, node: int = 0) -> list[WedgeRead]:
+        """The kernel lost events of a node (SYN_DROPPED): what is open, and all that follows before the next silence,
+        may be half of something. Returns what had closed before."""
         reads = self.expire(time_ns)
-        self._keys.release_all()
+        self._keys[node].release_all()
         self._spoil(LOST_KEYS, time_ns)
         return reads
 
@@ -142,6 +171,7 @@ class WedgeAssembler:
             self._opened_ns = time_ns
         self._last_ns = time_ns
         self._text += character
+        self._times_ns.append(time_ns)
         too_slow = time_ns - self._opened_ns > self._settings.read_cap_ms * _MS
         if too_slow or len(self._text) > self._settings.max_characters:
             self._spoil(TOO_LONG, time_ns)
@@ -152,22 +182,29 @@ class WedgeAssembler:
         self._spoilt = self._spoilt or why
 
     def _close(self, *, by_silence: bool = False) -> list[WedgeRead]:
-        text, spoilt, last_ns = self._text.rstrip("\r"), self._spoilt, self._last_ns or 0
-        may_be_rest = self._opened_ns < self._broken_until_ns
-        typed_by_hand = last_ns - self._opened_ns > self._settings.hand_pace_ms * _MS * len(text)
-        self._text, self._spoilt, self._last_ns = "", None, None
-        if spoilt is not None:
-            return [WedgeRead("", spoilt)]
-        if not text:
-            return []
-        if typed_by_hand or (by_silence and len(text) < _SHORTEST_READ):
-            return [WedgeRead("", TYPED_BY_HAND)]
-        if text[0] in _START_SENTINELS and not _is_ended(text):
+        text, last_ns, times_ns = self._text.rstrip("\r"), self._last_ns or 0, tuple(self._times_ns)
+        why = self._spoilt or self._why_not(text, last_ns, by_silence=by_silence)
+        self._text, self._spoilt, self._last_ns, self._spelt = "", None, None, 0
+        self._times_ns.clear()
+        if why == BROKEN_SWIPE:
             self._broken_until_ns = last_ns + self._settings.broken_ms * _MS
-            return [WedgeRead("", BROKEN_SWIPE)]
-        if may_be_rest and not text.startswith(tuple(_START_SENTINELS)) and (by_silence or _is_ended(text)):
-            return [WedgeRead("", REST_OF_BROKEN_SWIPE)]
-        return [WedgeRead(text)]
+        if why is not None:
+            return [WedgeRead("", why, times_ns)]
+        return [WedgeRead(text, None, times_ns)] if text else []
+
+    def _why_not(self, text: str, last_ns: int, *, by_silence: bool) -> str | None:
+        """The flaw of a read that closes with this text; None when it has none, or is nothing at all."""
+        if not text:
+            return None
+        typed_by_hand = last_ns - self._opened_ns > self._settings.hand_pace_ms * _MS * (len(text) + self._spelt)
+        if typed_by_hand or (by_silence and len(text) < _SHORTEST_READ):
+            return TYPED_BY_HAND
+        swipe = text[0] in _START_SENTINELS
+        if swipe and not _is_ended(text):
+            return BROKEN_SWIPE
+        if self._opened_ns < self._broken_until_ns and not swipe and (by_silence or _is_ended(text)):
+            return REST_OF_BROKEN_SWIPE
+        return None
 
 
 def _is_ended(swipe: str) -> bool:

@@ -14,33 +14,21 @@ Only nodes that the configuration names are opened. A node that is not assigned 
 
 from __future__ import annotations
 
-import fcntl
-import struct
 from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import evdev
 from evdev import ecodes
 
-from posd.cards.keymap import PRESS
-from posd.cards.wedge import WedgeAssembler, WedgeRead, WedgeSettings
-from posd.clock import Clock
+from posd.cards.wedge import KeyTiming, WedgeAssembler, WedgeRead, WedgeSettings
+from posd.clock import Clock, Instant
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, node_checks
-from posd.drivers.refusal import from_os
-from posd.drivers.waker import Waker
-from posd.errors import DeviceLost
+from posd.drivers.key_events import DROPPED, KeyEvent, KeyStream
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
 
-DEAF_NS = 50_000_000
-"""What a device sends so soon after it was opened is left over from before, or its power-up greeting."""
-
-_EVIOCSCLOCKID, _CLOCK_MONOTONIC = 0x400445A0, 1
 _SYSFS = Path("/sys/class/input")
 _USUAL = WedgeSettings()
 
@@ -52,7 +40,8 @@ class HidKeyboardConfig:
     ``address``: a link under /dev/posd or /dev/input/by-path, or an event node. ``layout``: the one the *reader* is
     programmed for; the session's does not matter. ``also``: further nodes of the same reader. ``whole_device``: every
     node at the same port; not for keyboards with a built-in reader, whose keys would go dead. ``follows_caps_lock``:
-    the reader watches the Caps Lock lamp and turns Shift round.
+    the reader watches the Caps Lock lamp and turns Shift round. ``gs_key``: ``F1`` to ``F12`` for a scanner that types
+    one in place of GS. `posd readers calibrate` finds layout, Caps Lock and GS.
     """
 
     address: str
@@ -61,6 +50,7 @@ class HidKeyboardConfig:
     also: tuple[str, ...] = ()
     whole_device: bool = False
     follows_caps_lock: bool = False
+    gs_key: str = ""
     key_gap_ms: int = _USUAL.key_gap_ms
     swipe_end_ms: int = _USUAL.swipe_end_ms
 
@@ -70,7 +60,7 @@ class HidKeyboardConfig:
         self.wedge_settings()
 
     def wedge_settings(self) -> WedgeSettings:
-        return WedgeSettings(layout=self.layout, key_gap_ms=self.key_gap_ms, swipe_end_ms=self.swipe_end_ms)
+        return WedgeSettings(self.layout, self.key_gap_ms, self.swipe_end_ms, gs_key=self.gs_key)
 
     def addresses(self) -> list[str]:
         """All nodes that belong to the reader, each once."""
@@ -87,86 +77,50 @@ class HidKeyboard:
     """An open and grabbed reader."""
 
     def __init__(self, device: str, config: HidKeyboardConfig, clock: Clock) -> None:
-        self._device, self._config, self._clock = device, config, clock
-        self._reads: deque[RawRead] = deque()
-        self._dropping = False
-        with ExitStack() as undo:
-            self._nodes = {node.fd: node for node in _grab_all(config, undo)}
-            self._waker = Waker()
-            undo.callback(self._waker.close)
-            self._undo = undo.pop_all()
-        lamp = config.follows_caps_lock and any(ecodes.LED_CAPSL in node.leds() for node in self._nodes.values())
+        self._device, self._kind, self._clock = device, config.device_class, clock
+        self._keys = open_keys(config, clock)
+        lamp = config.follows_caps_lock and self._keys.caps_lamp
         self._assembler = WedgeAssembler(config.wedge_settings(), caps_lock=lamp)
-        self._deaf_until_ns = clock.now().mono_ns + DEAF_NS
+        self._reads: deque[tuple[WedgeRead, Instant]] = deque()
+        self._last: WedgeRead | None = None
 
     def read(self) -> RawRead:
         while not self._reads:
             self._receive()
-        return self._reads.popleft()
+        self._last, at = self._reads.popleft()
+        return RawRead(self._device, self._kind, self._last.text.encode(), at, self._last.flaw)
 
     def cancel(self) -> None:
-        self._waker.wake()
+        self._keys.cancel()
 
     def close(self) -> None:
-        self._undo.close()  # closing a node ends its grab
+        self._keys.close()
+
+    @property
+    def timing(self) -> KeyTiming | None:
+        """How fast the read was typed that `read` returned last; None before the first."""
+        return None if self._last is None else self._last.timing
 
     def _receive(self) -> None:
-        deadline_ns = self._assembler.deadline_ns
-        left_ns = None if deadline_ns is None else deadline_ns - self._clock.now().mono_ns
-        ready = self._waker.wait(list(self._nodes), left_ns)
-        if not ready:
-            self._keep(self._assembler.expire(self._clock.now().mono_ns))
-        for fd in ready:
-            for event in self._events(self._nodes[fd]):
-                self._keep(self._feed(event))
+        events = self._keys.receive(self._assembler.deadline_ns)
+        now = self._clock.now()
+        for event in events:
+            self._keep(self._feed(event), now)
+        if not events:
+            self._keep(self._assembler.expire(now.mono_ns), now)
 
-    def _events(self, node: evdev.InputDevice[str]) -> list[evdev.InputEvent]:
-        try:
-            events = list(node.read())
-        except BlockingIOError:
-            return []
-        except OSError as error:
-            raise from_os(error, self._config.address) from error
-        if not events:  # end of file: where there is no device any more, some systems answer so
-            raise DeviceLost(f"{self._config.address} went away (end of file); check the cable")
-        return events
+    def _feed(self, event: KeyEvent) -> list[WedgeRead]:
+        if event.code == DROPPED:
+            return self._assembler.lost(event.time_ns, event.node)
+        return self._assembler.feed(event.code, event.value, event.time_ns, event.node)
 
-    def _feed(self, event: evdev.InputEvent) -> list[WedgeRead]:
-        time_ns = event.sec * 1_000_000_000 + event.usec * 1000
-        if time_ns < self._deaf_until_ns:
-            self._stay_deaf(event, time_ns)
-            return []
-        if event.type == ecodes.EV_SYN:
-            # Up to the next SYN_REPORT stand remnants (Linux, Documentation/input/event-codes.rst).
-            self._dropping = event.code == ecodes.SYN_DROPPED
-            return self._assembler.lost(time_ns) if self._dropping else []
-        if event.type != ecodes.EV_KEY or self._dropping:
-            return []
-        return self._assembler.feed(event.code, event.value, time_ns)
-
-    def _stay_deaf(self, event: evdev.InputEvent, time_ns: int) -> None:
-        """A read that began before we listened is ignored to its end: its second half would be a shorter number."""
-        if event.type == ecodes.EV_KEY and event.value == PRESS:
-            self._deaf_until_ns = max(self._deaf_until_ns, time_ns + self._config.swipe_end_ms * 1_000_000)
-
-    def _keep(self, closed: list[WedgeRead]) -> None:
-        kind, now = self._config.device_class, self._clock.now()
-        self._reads += [RawRead(self._device, kind, read.text.encode(), now, read.flaw) for read in closed]
+    def _keep(self, closed: list[WedgeRead], now: Instant) -> None:
+        self._reads += [(read, now) for read in closed]
 
 
-def _grab_all(config: HidKeyboardConfig, undo: ExitStack) -> Iterator[evdev.InputDevice[str]]:
-    for address in config.addresses():
-        try:
-            node = evdev.InputDevice(str(Path(address).resolve()), readonly=True)
-            undo.callback(node.close)
-            node.grab()
-            # Event times on the clock that deadlines are reckoned on; by default they jump with the wall clock.
-            fcntl.ioctl(node.fd, _EVIOCSCLOCKID, struct.pack("i", _CLOCK_MONOTONIC))
-        except OSError as error:
-            raise from_os(error, address) from error
-        except SystemError as error:  # python-evdev, when the device goes while it is being asked
-            raise DeviceLost(f"{address} went away while it was opened; check the cable") from error
-        yield node
+def open_keys(config: HidKeyboardConfig, clock: Clock) -> KeyStream:
+    """The keys of this reader as they come, for who wants to know more than characters. Raises `DeviceError`."""
+    return KeyStream(config.addresses(), config.swipe_end_ms, clock)
 
 
 def _same_port(node: Path) -> list[str]:
