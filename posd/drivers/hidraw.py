@@ -43,8 +43,9 @@ class HidrawNode:
     def __init__(self, address: str, *, writable: bool = False) -> None:
         """``writable``: for devices that are asked; listening needs no permission to write."""
         self.address = address
+        mode = os.O_RDWR if writable else os.O_RDONLY
         try:
-            self.fd = os.open(address, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_CLOEXEC)
+            self.fd = os.open(Path(address).resolve(), mode | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise from_os(error, address) from error
         try:

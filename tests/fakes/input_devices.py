@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -31,6 +31,12 @@ SYN_REPORT, SYN_DROPPED, MSC_SCAN = 0, 3, 4
 
 Event = tuple[int, int, int]
 Group = list[Event]
+
+
+class Described(Protocol):
+    """A device as the server is told of it."""
+
+    def described(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,12 @@ class Wedge:
 class InputBench:
     """The machine's input devices for as long as the context lasts. None is plugged in at first."""
 
-    def __init__(self, *wedges: Wedge) -> None:
+    def __init__(self, *devices: Described) -> None:
         if PRELOAD not in os.environ.get("LD_PRELOAD", ""):
             pytest.fail("fake input devices need the preload; run: umockdev-wrapper python -m pytest")
         environment = {key: value for key, value in os.environ.items() if key != "UMOCKDEV_DIR"}
         self._server = subprocess.Popen(
-            ["/usr/bin/python3", str(SERVER), json.dumps([wedge.described() for wedge in wedges])],
+            ["/usr/bin/python3", str(SERVER), json.dumps([device.described() for device in devices])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

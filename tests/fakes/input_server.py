@@ -1,14 +1,15 @@
-"""The device side of `tests.fakes.input_devices`: keyboards that exist only for programs under umockdev's preload.
+"""The device side of `tests.fakes.input_devices` and `tests.fakes.hidraw_devices`: keyboards and HID devices that exist
+only for programs under umockdev's preload.
 
 Runs as a process of its own under Debian's /usr/bin/python3 (which has gi): python-evdev makes its ioctls while it
 holds the interpreter's lock, so an ioctl handler in the same process would never be reached.
 
-argv[1] is a JSON list of keyboards. Prints ``{"root": ...}``, then answers one JSON list per line, ``[command, number,
-...]``, with one JSON value.
+argv[1] is a JSON list of devices; those with a ``descriptor`` are hidraw nodes, the others keyboards. No number is used
+twice. Prints ``{"root": ...}``, then answers one JSON list per line, ``[command, number, ...]``, with one JSON value.
 
 What it does that plain umockdev does not, all as the kernel does it: EVIOCGRAB answers EBUSY to a second opener; a
-removed device answers ENODEV; a device comes back under its old number; bursts of any size arrive whole, because the
-node is a FIFO and not a pty.
+removed keyboard answers ENODEV, reading a removed hidraw node EIO; a device comes back under its old number; bursts of
+any size arrive whole, because the node is a FIFO and not a pty; a read of a hidraw node gives one report.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from gi.repository import UMockdev  # noqa: E402
 EVIOCGRAB, EVIOCSCLOCKID = 0x40044590, 0x400445A0
 F_SETPIPE_SZ, PIPE_BYTES = 1031, 1 << 20
 EV_SYN, EV_KEY, EV_MSC, EV_LED, EV_REP = 0, 1, 4, 17, 20
+HIDIOCGRDESCSIZE, HIDIOCGRDESC, HIDIOCGRAWINFO = 0x80044801, 0x90044802, 0x80084803
+BUS_USB = 3
 
 Json = Any
 
@@ -55,18 +58,20 @@ def sysfs_bitmap(numbers: list[int]) -> str:
     return " ".join(reversed(words))
 
 
-class Keyboard(UMockdev.IoctlBase):  # type: ignore[misc]  # gi gives no types
+class Device(UMockdev.IoctlBase):  # type: ignore[misc]  # gi gives no types
     """One plugged device: answers ioctls until it is pulled."""
+
+    read_error: int
 
     def __init__(self, about: dict[str, Json]) -> None:
         super().__init__()
-        self.about, self.gone, self.grabber, self.grabs = about, False, None, 0
+        self.about, self.gone = about, False
         self.connect("handle-ioctl", self._on_ioctl)
         self.connect("handle-read", self._on_read)
 
     def _on_read(self, _base: Json, client: Json) -> bool:
         if self.gone:
-            client.complete(-1, errno.ENODEV)
+            client.complete(-1, self.read_error)
         return self.gone
 
     def _on_ioctl(self, _base: Json, client: Json) -> bool:
@@ -77,6 +82,39 @@ class Keyboard(UMockdev.IoctlBase):  # type: ignore[misc]  # gi gives no types
             result = -errno.EIO
         client.complete(-1 if result < 0 else result, -result if result < 0 else 0)
         return True
+
+    def _answer(self, client: Json, request: int) -> int:
+        """What the ioctl returns, or minus its errno."""
+        raise NotImplementedError
+
+
+def hand_over(client: Json, data: bytes) -> int:
+    client.get_arg().resolve(0, len(data)).update(0, data)
+    return len(data)
+
+
+class RawHid(Device):
+    read_error = errno.EIO
+
+    def _answer(self, client: Json, request: int) -> int:
+        about, descriptor = self.about, bytes.fromhex(self.about["descriptor"])
+        data = {
+            HIDIOCGRDESCSIZE: struct.pack("<I", len(descriptor)),
+            HIDIOCGRDESC: struct.pack("<I4096s", len(descriptor), descriptor),
+            HIDIOCGRAWINFO: struct.pack("<IHH", BUS_USB, about["vendor"], about["product"]),
+        }.get(request)
+        if data is None:
+            return -errno.ENOTTY
+        hand_over(client, data)
+        return 0
+
+
+class Keyboard(Device):
+    read_error = errno.ENODEV
+
+    def __init__(self, about: dict[str, Json]) -> None:
+        super().__init__(about)
+        self.grabber, self.grabs = None, 0
 
     def _answer(self, client: Json, request: int) -> int:
         if request == EVIOCGRAB:
@@ -103,9 +141,8 @@ class Keyboard(UMockdev.IoctlBase):  # type: ignore[misc]  # gi gives no types
         }.get(number)
         if data is None:
             return -errno.EINVAL
-        data = data[:size]
-        client.get_arg().resolve(0, len(data)).update(0, data)
-        return 0 if number in (0x01, 0x02, 0x84) else len(data)
+        length = hand_over(client, data[:size])
+        return 0 if number in (0x01, 0x02, 0x84) else length
 
     def _grab(self, client: Json) -> int:
         wanted = struct.unpack("<Q", bytes(client.get_arg().retrieve()))[0] & 0xFFFFFFFF
@@ -121,7 +158,10 @@ class Keyboard(UMockdev.IoctlBase):  # type: ignore[misc]  # gi gives no types
 
 
 class Socket:
-    """A place for one keyboard: its number, its folder in sysfs, and the keyboard while it is plugged in."""
+    """A place for one device: its number, its folder in sysfs, and the device while it is plugged in."""
+
+    device_type: type[Device]
+    pipe_flags = 0
 
     def __init__(self, bed: Json, about: dict[str, Json]) -> None:
         self.bed, self.about = bed, about
@@ -129,43 +169,133 @@ class Socket:
         self.number: int = about["number"]
         usb = f"1-{self.number + 1}"
         self.usb = f"/devices/pci0000:00/0000:00:14.0/usb1/{usb}"
-        self.input = f"{self.usb}/{usb}:1.0/0003:0001:0001.0001/input/input{self.number}"
-        self.node = f"/dev/input/event{self.number}"
-        self.link = Path(self.root) / f"dev/input/by-path/pci-0000:00:14.0-usb-0:{self.number + 1}:1.0-event-kbd"
+        self.hid = f"{self.usb}/{usb}:1.0/0003:{about['vendor']:04X}:{about['product']:04X}.{self.number:04X}"
+        self.folders = self._folders()
+        self.node = self._node()
+        self.link = Path(self.root) / self._link()
         self.parked = f"{self.root}/parked-{self.number}"
-        self.keyboard: Keyboard | None = None
+        self.device: Device | None = None
         self.pipe = -1
         self.graveyard: list[Json] = []
         # Declared while nobody listens, then put aside: umockdev aborts when a node is added a second time.
-        bed.add_from_string(self._description())
+        bed.add_from_string(self._description() + self._usb_description())
         Path(self.root + self.node).unlink()
         Path(f"{self.root}/sys{self.usb}").rename(self.parked)
 
+    def _folders(self) -> list[str]:
+        """In sysfs, the node's last; all get a uevent."""
+        raise NotImplementedError
+
+    def _node(self) -> str:
+        raise NotImplementedError
+
+    def _link(self) -> str:
+        """Below the root."""
+        raise NotImplementedError
+
+    def _description(self) -> str:
+        raise NotImplementedError
+
     def plug(self) -> None:
-        self.keyboard = Keyboard(self.about)
-        self.bed.attach_ioctl(self.node, self.keyboard)
+        self.device = self.device_type(self.about)
+        self.bed.attach_ioctl(self.node, self.device)
         Path(self.parked).rename(f"{self.root}/sys{self.usb}")
         real = self.root + self.node
         os.mkfifo(real, 0o660)
         self.pipe = os.open(real, os.O_RDWR | os.O_NONBLOCK)
         fcntl.fcntl(self.pipe, F_SETPIPE_SZ, PIPE_BYTES)
-        self.link.parent.mkdir(exist_ok=True)
-        self.link.symlink_to(f"../event{self.number}")
-        for path in (self.usb, self.input, f"{self.input}/event{self.number}"):
+        fcntl.fcntl(self.pipe, fcntl.F_SETFL, os.O_NONBLOCK | self.pipe_flags)
+        self.link.parent.mkdir(parents=True, exist_ok=True)
+        self.link.symlink_to(os.path.relpath(real, self.link.parent))
+        for path in self.folders:
             self.bed.uevent(f"/sys{path}", "add")
 
     def unplug(self) -> None:
-        keyboard, self.keyboard = self.keyboard, None
-        assert keyboard is not None, "not plugged in"
-        keyboard.gone = True
-        for path in (f"{self.input}/event{self.number}", self.input, self.usb):
+        device, self.device = self.device, None
+        assert device is not None, "not plugged in"
+        device.gone = True
+        for path in reversed(self.folders):
             self.bed.uevent(f"/sys{path}", "remove")
         Path(f"{self.root}/sys{self.usb}").rename(self.parked)
         Path(self.root + self.node).unlink()
         self.link.unlink()
         os.close(self.pipe)  # a poll says POLLHUP from now on, as the kernel's does; reads are answered by _on_read
         self.bed.detach_ioctl(self.node)
-        self.graveyard.append(keyboard)
+        self.graveyard.append(device)
+
+    def unread(self) -> int:
+        """Bytes that the driver has not taken yet."""
+        (count,) = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, bytes(4)))
+        return int(count)
+
+    def _usb_ids(self) -> str:
+        vendor, product = self.about["vendor"], self.about["product"]
+        return f"E: ID_VENDOR_ID={vendor:04x}\nE: ID_MODEL_ID={product:04x}\nE: ID_BUS=usb\n"
+
+    def _usb_description(self) -> str:
+        return f"""\
+P: {self.usb}
+E: SUBSYSTEM=usb
+E: DEVTYPE=usb_device
+{self._usb_ids()}A: serial={self.about["serial"]}
+
+"""
+
+
+class HidrawSocket(Socket):
+    device_type = RawHid
+    pipe_flags = os.O_DIRECT  # packets: what was written at once is read at once
+
+    def _folders(self) -> list[str]:
+        return [self.usb, self.hid, f"{self.hid}/hidraw/hidraw{self.number}"]
+
+    def _node(self) -> str:
+        return f"/dev/hidraw{self.number}"
+
+    def _link(self) -> str:
+        return f"dev/posd/{self.about['role']}-pci-0000_00_14_0-usb-0_{self.number + 1}_1_0-hidraw"
+
+    def report(self, reports: list[str]) -> None:
+        """Send reports, given in hex."""
+        for report in reports:
+            os.write(self.pipe, bytes.fromhex(report))
+
+    def _description(self) -> str:
+        about = self.about
+        return f"""\
+P: {self.folders[-1]}
+N: hidraw{self.number}
+E: DEVNAME=/dev/hidraw{self.number}
+E: SUBSYSTEM=hidraw
+E: MAJOR=244
+E: MINOR={self.number}
+A: dev=244:{self.number}
+L: device=../../../{Path(self.hid).name}
+
+P: {self.hid}
+E: SUBSYSTEM=hid
+E: DRIVER=hid-generic
+E: HID_ID={BUS_USB:04X}:{about["vendor"]:08X}:{about["product"]:08X}
+E: HID_NAME={about["name"]}
+E: HID_PHYS={about["phys"]}
+E: HID_UNIQ={about["serial"]}
+H: report_descriptor={about["descriptor"]}
+
+"""
+
+
+class KeyboardSocket(Socket):
+    device_type = Keyboard
+
+    def _folders(self) -> list[str]:
+        folder = f"{self.hid}/input/input{self.number}"
+        return [self.usb, folder, f"{folder}/event{self.number}"]
+
+    def _node(self) -> str:
+        return f"/dev/input/event{self.number}"
+
+    def _link(self) -> str:
+        return f"dev/input/by-path/pci-0000:00:14.0-usb-0:{self.number + 1}:1.0-event-kbd"
 
     def emit(self, events: list[list[int]], gap_us: int, pace_s: float) -> int:
         """Write ``[type, code, value]`` events, those of one group (up to its SYN) at one time. Groups are stamped
@@ -191,20 +321,15 @@ class Socket:
             burst = burst[os.write(self.pipe, burst[: 24 * 2000]) :]
         return stamp_us * 1000
 
-    def unread(self) -> int:
-        """Bytes that the driver has not taken yet."""
-        (count,) = struct.unpack("i", fcntl.ioctl(self.pipe, termios.FIONREAD, bytes(4)))
-        return int(count)
-
     def grabbed(self) -> bool:
-        grabber = self.keyboard.grabber if self.keyboard else None
+        grabber = self.device.grabber if isinstance(self.device, Keyboard) else None
         return grabber is not None and bool(grabber.get_connected())
 
     def _description(self) -> str:
-        about, number = self.about, self.number
-        ids = f"E: ID_VENDOR_ID={about['vendor']:04x}\nE: ID_MODEL_ID={about['product']:04x}\nE: ID_BUS=usb\n"
+        about, number, ids = self.about, self.number, self._usb_ids()
+        folder = self.folders[1]
         return f"""\
-P: {self.input}/event{number}
+P: {folder}/event{number}
 N: input/event{number}
 E: DEVNAME=/dev/input/event{number}
 E: SUBSYSTEM=input
@@ -215,7 +340,7 @@ E: ID_INPUT_KEYBOARD=1
 {ids}A: dev=13:{64 + number}
 L: device=../../input{number}
 
-P: {self.input}
+P: {folder}
 E: SUBSYSTEM=input
 E: PRODUCT=3/{about["vendor"]:x}/{about["product"]:x}/110
 E: NAME="{about["name"]}"
@@ -224,17 +349,16 @@ A: phys={about["phys"]}
 A: uniq={about["serial"]}
 A: capabilities/key={sysfs_bitmap(about["keys"])}
 
-P: {self.usb}
-E: SUBSYSTEM=usb
-E: DEVTYPE=usb_device
-{ids}A: serial={about["serial"]}
-
 """
+
+
+def socket_for(bed: Json, about: dict[str, Json]) -> Socket:
+    return HidrawSocket(bed, about) if "descriptor" in about else KeyboardSocket(bed, about)
 
 
 def main() -> None:
     bed = UMockdev.Testbed.new()
-    sockets = {about["number"]: Socket(bed, about) for about in json.loads(sys.argv[1])}
+    sockets = {about["number"]: socket_for(bed, about) for about in json.loads(sys.argv[1])}
     print(json.dumps({"root": bed.get_root_dir()}), flush=True)
     for line in sys.stdin:
         command, number, *arguments = json.loads(line)
