@@ -71,6 +71,7 @@ def test_an_adapter_with_several_lines_stays_several_readers() -> None:
     assert [device.reader_id for device in devices] == ["left", None]
 
 
+@pytest.mark.complaint(4)
 @pytest.mark.complaint(5)
 def test_the_cashiers_keyboard_is_listed_and_left_alone() -> None:
     (unknown,) = shelf(found("hid_keyboard", "/dev/input/event0"))
@@ -80,7 +81,6 @@ def test_the_cashiers_keyboard_is_listed_and_left_alone() -> None:
     assert known[0].why_not == KEYBOARD
 
 
-@pytest.mark.complaint(4)
 def test_a_device_without_permission_says_what_to_install() -> None:
     (device,) = shelf(found("serial_line", "/dev/ttyACM0"), allowed=False)
     assert device.why_not.startswith("no permission for /dev/ttyACM0; ")

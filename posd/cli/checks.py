@@ -6,51 +6,25 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from posd.cards.rules import parse_rules
+from posd.cli.device_checks import device_checks
+from posd.cli.device_facts import device_facts
 from posd.cli.place import Place
 from posd.cli.till_client import TillClient, TillNotRunning
+from posd.cli.verdicts import Check, Verdict
 from posd.config import Config
 from posd.drivers.base import HealthLevel
 from posd.drivers.discovery import discover
-from posd.drivers.refusal import UDEV_FIX
 from posd.drivers.selftest import SelfTest
+from posd.drivers.shelf import devices_on_shelf, surroundings
 from posd.errors import ConfigError, PosdError
 from posd.ledger.verify import verify_ledger
 from posd.machine import SystemClock
 
 FREE_BYTES_LEAST = 200 * 1024 * 1024
-PACKAGED_STATE = Path("/var/lib/posd")
-UDEV_RULES = (Path("/etc/udev/rules.d/71-posd.rules"), Path("/usr/lib/udev/rules.d/71-posd.rules"))
-
-
-class Verdict(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    section: str
-    name: str
-    verdict: Verdict
-    detail: str
-    fix: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        return {
-            "section": self.section,
-            "name": self.name,
-            "status": self.verdict.value,
-            "detail": self.detail,
-            "fix": self.fix,
-        }
 
 
 def all_checks(place: Place) -> Iterator[Check]:
@@ -66,14 +40,13 @@ def all_checks(place: Place) -> Iterator[Check]:
     yield from _setup(place)
     yield from _ledger(place)
     yield from _readers(config, running := _status(place))
+    yield from device_checks(config.readers, device_facts(config.readers))
     yield from _club(running)
 
 
 def _setup(place: Place) -> Iterator[Check]:
     yield _state_dir(place.state_dir)
     yield _secrets(place.state_dir)
-    if place.state_dir == PACKAGED_STATE:
-        yield _udev_rules()
 
 
 def _state_dir(path: Path) -> Check:
@@ -104,12 +77,6 @@ def _secrets(path: Path) -> Check:
             "setup", "secrets", Verdict.FAILED, f"readable by others: {', '.join(loose)}", f"chmod 600 {files}"
         )
     return Check("setup", "secrets", Verdict.OK, "readable by their owner only")
-
-
-def _udev_rules() -> Check:
-    if any(rules.exists() for rules in UDEV_RULES):
-        return Check("setup", "udev rules", Verdict.OK, "installed")
-    return Check("setup", "udev rules", Verdict.WARNING, "readers belong to nobody in particular", UDEV_FIX)
 
 
 def _ledger(place: Place) -> Iterator[Check]:
@@ -148,7 +115,6 @@ def _readers(config: Config, running: dict[str, Any] | None) -> Iterator[Check]:
     if not config.readers:
         yield Check("readers", "configured", Verdict.INFO, "none; simulated readers serve until one is", "posd readers")
     yield from _unassigned(config)
-    yield from _meddlers(config)
 
 
 def _reader_status(reader: dict[str, Any]) -> Check:
@@ -159,33 +125,15 @@ def _reader_status(reader: dict[str, Any]) -> Check:
 
 def _unassigned(config: Config) -> Iterator[Check]:
     found = discover(config.readers)
-    for item in found.found:
-        if item.reader_id is None:
-            candidate = item.candidate
-            detail = f"{candidate.address} is not assigned; posd leaves it alone"
-            yield Check("readers", candidate.name, Verdict.INFO, detail, "posd readers --toml")
+    for device in devices_on_shelf(found, surroundings()):
+        detail, _, fix = device.why_not.partition("; ")
+        if device.candidate is None:
+            yield Check("readers", device.name, Verdict.WARNING, detail, fix)
+        elif device.reader_id is None:
+            where = f"{device.candidate.address} is plugged in; {detail}"
+            yield Check("readers", device.name, Verdict.INFO, where, "posd readers --toml")
     for broken in found.broken:
         yield Check("readers", f"driver {broken.name}", Verdict.FAILED, broken.detail, broken.fix)
-
-
-def _meddlers(config: Config) -> Iterator[Check]:
-    """Programs that are known to grab serial scanners."""
-    if not any(reader.driver == "serial_line" for reader in config.readers):
-        return
-    for name in ("ModemManager", "brltty"):
-        if _is_running(name):
-            detail = f"{name} runs and may open serial scanners"
-            yield Check("readers", name, Verdict.WARNING, detail, f"sudo systemctl disable --now {name}")
-
-
-def _is_running(name: str) -> bool:
-    def named(path: Path) -> bool:
-        try:
-            return path.read_text().strip() == name
-        except OSError:
-            return False
-
-    return any(named(path) for path in Path("/proc").glob("[0-9]*/comm"))
 
 
 def _club(running: dict[str, Any] | None) -> Iterator[Check]:

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 
 import click
 
-from posd.cli.checks import Check, Verdict, all_checks
+from posd.cli.checks import all_checks
 from posd.cli.place import Place, json_option, pass_place, print_json
+from posd.cli.verdicts import Check, Verdict
 
 SCHEMA_VERSION = 1
 _MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAILED: "✗", Verdict.INFO: "·"}
 
 
 @click.command()
-@click.option("--section", "sections", multiple=True, help="Only these: setup, ledger, readers, club.")
+@click.option("--section", "sections", multiple=True, help="Only these: setup, ledger, readers, devices, club.")
 @click.option("--strict", is_flag=True, help="Exit 2 when there are warnings.")
 @json_option
 @pass_place
@@ -34,13 +35,13 @@ def _print(checks: Iterable[Check]) -> None:
         if check.section != section:
             section = check.section
             click.echo(f"\n{section}")
-        click.echo(f"  {_MARKS[check.verdict]} {check.name}: {check.detail}")
-        if check.fix and check.verdict is not Verdict.OK:
+        click.echo(f"  {_MARKS[check.status]} {check.name}: {check.detail}")
+        if check.fix and check.status is not Verdict.OK:
             click.echo(f"      {check.fix}")
 
 
 def _exit_code(checks: Iterable[Check], strict: bool) -> int:
-    verdicts = {check.verdict for check in checks}
+    verdicts = {check.status for check in checks}
     if Verdict.FAILED in verdicts:
         return 1
     return 2 if strict and Verdict.WARNING in verdicts else 0
