@@ -3,7 +3,7 @@
 ====== ==========================================================
 ``C0`` ATR
 ``C1`` UID
-``C2`` refusal: value of a `RejectReason`, nothing else is kept
+``C2`` refusal as `posd.cards.reads.flaw` writes it, nothing else is kept
 ``E3`` one content: ``C4`` its name, ``C5`` its bytes
 ====== ==========================================================
 """
@@ -14,28 +14,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posd.cards import ber_tlv
-from posd.cards.reads import RejectReason
+from posd.cards.reads import RejectReason, flaw
 
-LOYALTY, NDEF = "loyalty", "ndef"
-"""Names of contents: the loyalty file, the NDEF message."""
+LOYALTY, NDEF, SUN, DESFIRE = "loyalty", "ndef", "sun", "desfire"
+"""Names of contents: the loyalty file; the NDEF message; the UID of an NTAG 424 DNA that proved itself; the member
+number of a DESFire card that proved itself, as text."""
 
 _ATR, _UID, _REFUSAL, _CONTENT, _NAME, _BYTES = 0xC0, 0xC1, 0xC2, 0xE3, 0xC4, 0xC5
 
 
 @dataclass(frozen=True, slots=True)
 class ChipContents:
-    """``refusal`` is set when the card must not be read at all (a payment card); then nothing else is."""
+    """``refusal`` is set when the card must not be read (a payment card) or is not genuine; then nothing else is but
+    ``detail``, one line for the technician without anything of the card."""
 
     atr: bytes = b""
     uid: bytes | None = field(default=None, repr=False)
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     refusal: RejectReason | None = None
+    detail: str = ""
 
 
 def encode_chip(chip: ChipContents) -> bytes:
     """The payload of a chip read."""
     if chip.refusal is not None:
-        return ber_tlv.encode(_REFUSAL, chip.refusal.value.encode())
+        return ber_tlv.encode(_REFUSAL, flaw(chip.refusal, chip.detail).encode())
     parts = [ber_tlv.encode(_ATR, chip.atr)]
     if chip.uid is not None:
         parts.append(ber_tlv.encode(_UID, chip.uid))
@@ -52,7 +55,8 @@ def decode_chip(payload: bytes) -> ChipContents:
     if not fields or fields.keys() - {_ATR, _UID, _REFUSAL, _CONTENT}:
         raise ValueError("not the payload of a chip read")
     if _REFUSAL in fields:
-        return ChipContents(refusal=RejectReason(fields[_REFUSAL].decode()))
+        word, _, detail = fields[_REFUSAL].decode().partition(": ")
+        return ChipContents(refusal=RejectReason(word), detail=detail)
     contents = dict(_content(value) for tag, value in objects if tag == _CONTENT)
     return ChipContents(fields.get(_ATR, b""), fields.get(_UID), contents)
 

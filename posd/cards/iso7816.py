@@ -112,3 +112,28 @@ def read_block(number: int) -> CommandApdu:
     """The reader's own READ BINARY of a storage card (PC/SC part 3, 3.2.2.1.8): the 16 bytes of one MIFARE Classic
     block, or of four pages of a Type 2 tag from this one on."""
     return CommandApdu(0xFF, 0xB0, number >> 8, number & 0xFF, le=16)
+
+
+def read_memory(address: int, length: int) -> CommandApdu:
+    """The reader's own READ BINARY of a contact memory card, by byte address."""
+    return CommandApdu(0xFF, 0xB0, address >> 8, address & 0xFF, le=length)
+
+
+def select_memory_card(type_code: int) -> CommandApdu:
+    """ACS's SELECT_CARD_TYPE, without which its readers do not read a memory card."""
+    return CommandApdu(0xFF, 0xA4, 0x00, 0x00, bytes((type_code,)))
+
+
+def load_key(key: bytes) -> CommandApdu:
+    """A MIFARE Classic key into place 0 of the reader's volatile memory (PC/SC part 3, 3.2.2.1.4)."""
+    return CommandApdu(0xFF, 0x82, 0x00, 0x00, key)
+
+
+def authenticate_block(block: int, *, key_b: bool) -> CommandApdu:
+    """Open the sector of ``block`` with the key in place 0, as key A or B (PC/SC part 3, 3.2.2.1.6)."""
+    return CommandApdu(0xFF, 0x86, 0x00, 0x00, bytes((0x01, 0x00, block, 0x61 if key_b else 0x60, 0x00)))
+
+
+def get_version() -> CommandApdu:
+    """GET_VERSION of an NTAG or Ultralight EV1, through the PN532 inside an ACR122U (``D4 42``: InCommunicateThru)."""
+    return CommandApdu(0xFF, 0x00, 0x00, 0x00, bytes.fromhex("D44260"))

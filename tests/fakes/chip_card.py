@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from posd.cards import ber_tlv
 from posd.cards.ndef import type_2_area
+from tests.fakes.apdu_watch import WATCHER
 
 CONTACTLESS_ATR = bytes.fromhex("3B80800101")
 CONTACT_ATR = bytes.fromhex("3B6500009C02020702")
@@ -47,6 +48,7 @@ class FakeChipCard:
     _waiting: bytes = b""
 
     def transmit(self, command: bytes) -> bytes:
+        WATCHER.saw(command)
         self.asked.append(command)
         if command[:2] == b"\xff\xca":
             return (self.uid or b"") + OK if self.uid else b"\x6a\x81"

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.fakes.apdu_watch import WATCHER
+
 Card = Callable[[bytes], bytes]
 """A command in, an answer with its status word out."""
 
@@ -57,14 +59,21 @@ class Slot:
 
     def _serve(self, channel: socket.socket, atr: bytes, card: Card, vanish_at: int | None) -> None:
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._answer(channel, atr, card, vanish_at)
+        finally:
+            with suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, channel: socket.socket, atr: bytes, card: Card, vanish_at: int | None) -> None:
         with suppress(OSError, EOFError):
             while True:
                 (length,) = struct.unpack(">H", _exactly(channel, 2))
                 message = _exactly(channel, length)
                 if length > 1:
+                    WATCHER.saw(message)
                     self.commands.append(message)
                     if vanish_at is not None and len(self.commands) > vanish_at:
-                        channel.shutdown(socket.SHUT_RDWR)
                         return
                     answer = card(message)
                 elif message[0] == _SEND_ATR:

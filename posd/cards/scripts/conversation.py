@@ -12,8 +12,11 @@ from collections.abc import Callable
 
 from posd.cards.atr import Atr, parse_atr
 from posd.cards.chip import ChipContents
+from posd.cards.scripts.classic import read_classic
+from posd.cards.scripts.desfire import read_desfire
 from posd.cards.scripts.dialogue import Script
 from posd.cards.scripts.loyalty import read_loyalty
+from posd.cards.scripts.memory_card import read_memory_card
 from posd.cards.scripts.payment import refuse_payment
 from posd.cards.scripts.setup import Card, ChipSetup
 from posd.cards.scripts.type_2 import read_type_2
@@ -37,6 +40,11 @@ def read_card(atr: bytes, setup: ChipSetup | None = None) -> Script[ChipContents
 
 
 def _order(kind: Atr) -> tuple[Application, ...]:
+    if kind.memory_card is not None:
+        return (read_memory_card,)
+    if kind.reads_as_classic:
+        return (read_classic,)
     if kind.storage_card is not None:
         return (read_type_2,) if kind.reads_as_type_2 else ()
-    return (*WALLETS, refuse_payment, read_loyalty, read_type_4)
+    own = (read_desfire, read_loyalty) if kind.may_be_desfire else (read_loyalty, read_desfire)
+    return (*WALLETS, refuse_payment, *own, read_type_4)

@@ -33,7 +33,7 @@ def run(script: Script[T], transmit: Callable[[bytes], bytes]) -> T:
 def ask(command: CommandApdu) -> Script[ResponseApdu]:
     """One command with what T=0 makes of it: 6Cxx asks again with the right length, 61xx fetches the rest."""
     answer = yield command
-    if (length := answer.sw.right_le) is not None:
+    if (length := answer.sw.right_le) is not None and command.le is not None:
         answer = yield CommandApdu(command.cla, command.ins, command.p1, command.p2, command.data, length or 256)
     data = answer.data
     for _ in range(_MOST_CONTINUATIONS):

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from posd.cards.atr import Atr
+from posd.cards.card_keys import CardKeys
 from posd.cards.scripts.layouts import ChipLayout
+from posd.cards.sun import SeenCounters
 
 
 def _no_randomness(length: int) -> bytes:
@@ -16,12 +18,14 @@ def _no_randomness(length: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ChipSetup:
-    """``random_bytes(n)``: n unpredictable bytes; the driver hands in the system's."""
+    """``reader``: its PC/SC name. ``random_bytes(n)``: n unpredictable bytes; the driver hands in the system's.
+    ``counters``: outlives the conversation, so that a copied link is known."""
 
     layout: ChipLayout = field(default_factory=ChipLayout)
     reader: str = ""
-    """The reader's PC/SC name."""
+    keys: CardKeys = field(default_factory=CardKeys)
     random_bytes: Callable[[int], bytes] = field(default=_no_randomness, repr=False)
+    counters: SeenCounters = field(default_factory=SeenCounters, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

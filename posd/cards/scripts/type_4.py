@@ -1,18 +1,23 @@
-"""NFC Forum Type 4 tags (T4T 1.0 §5): SELECT the NDEF application, its capability container, its NDEF file."""
+"""NFC Forum Type 4 tags (T4T 1.0 §5): SELECT the NDEF application, its capability container, its NDEF file. A tag that
+signs its own link (NTAG 424 DNA) is verified here, where the shop has its keys."""
 
 from __future__ import annotations
 
-from posd.cards import ndef
-from posd.cards.chip import NDEF, ChipContents
+from posd.cards import ndef, sun
+from posd.cards.card_keys import SUN_FILE, SUN_PICC
+from posd.cards.chip import NDEF, SUN, ChipContents
 from posd.cards.iso7816 import select_application, select_file
+from posd.cards.reads import RejectReason
 from posd.cards.scripts.dialogue import CHUNK, Script, ask, read_file
 from posd.cards.scripts.setup import Card
 from posd.cards.scripts.uid import read_uid
+from posd.cards.sun import NotGenuine, SunLayout, SunTag
 
 _APPLICATION = bytes.fromhex("D2760000850101")
 _CAPABILITY_FILE = 0xE103
 _CONTAINER_LENGTH = 15
 _FREE = 0x00
+_COPIED = "the counter in the tag's link did not rise: a copied link"
 
 
 def read_type_4(card: Card) -> Script[ChipContents | None]:
@@ -20,8 +25,32 @@ def read_type_4(card: Card) -> Script[ChipContents | None]:
     message = yield from _read_message()
     if message is None:
         return None
+    if card.setup.layout.sun is not None and (verdict := _verified(card, card.setup.layout.sun, message)) is not None:
+        return verdict
     uid = (yield from read_uid()) if card.kind.contactless else None
     return ChipContents(card.atr, uid, {NDEF: message})
+
+
+def _verified(card: Card, layout: SunLayout, message: bytes) -> ChipContents | None:
+    """Of a tag that signs its link: its proven UID and nothing else, since the rest of the link is not signed. None for
+    any other tag."""
+    keys = card.setup.keys
+    for link in _links(message):
+        match sun.verify(link, layout, keys.get(SUN_PICC), keys[SUN_FILE]):
+            case SunTag() as tag if card.setup.counters.rises(tag):
+                return ChipContents(card.atr, None, {SUN: tag.uid})
+            case SunTag():
+                return ChipContents(refusal=RejectReason.NOT_GENUINE, detail=_COPIED)
+            case NotGenuine(why):
+                return ChipContents(refusal=RejectReason.NOT_GENUINE, detail=why)
+    return None
+
+
+def _links(message: bytes) -> list[str]:
+    try:
+        return [record.text for record in ndef.parse_message(message) if record.type == ndef.URI and record.text]
+    except ndef.NdefError:
+        return []
 
 
 def _read_message() -> Script[bytes | None]:

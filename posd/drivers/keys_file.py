@@ -1,0 +1,49 @@
+"""The file with the keys to the shop's chips: read only when nobody else can read it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+
+from posd.cards.card_keys import CardKeys, parse_card_keys
+from posd.errors import ConfigError, DeviceDenied
+
+_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
+_LONGEST = 65_536
+
+
+def read_keys(path: str) -> CardKeys:
+    """The keys in ``path``. Raises `DeviceDenied` when others may read or change the file, or posd may not;
+    `ConfigError` when it holds something else than keys. No message quotes the file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise ConfigError(f"the keys_file {path} is not there; create it, or correct [reader.card]") from None
+    except OSError as error:
+        raise DeviceDenied(f"the keys_file {path} cannot be read ({error.strerror}); {_fix(path)}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _refuse_open_file(os.fstat(descriptor), path)
+        content = file.read(_LONGEST)
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except ValueError:
+        raise ConfigError(f"the keys_file {path} is not TOML; see docs/cards.md") from None
+    return parse_card_keys(table, path)
+
+
+def _refuse_open_file(status: os.stat_result, path: str) -> None:
+    """0600 of posd's own user, or 0640 of root with posd's group. Whoever owns a file can open it to himself."""
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"the keys_file {path} is not a file; correct [reader.card]")
+    if status.st_mode & _OPEN_TO_OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        raise DeviceDenied(f"the keys_file {path} is open to others (mode {mode:04o}); {_fix(path)}")
+    if status.st_uid not in (0, os.geteuid()):
+        raise DeviceDenied(f"the keys_file {path} belongs to another user; {_fix(path)}")
+    if status.st_mode & stat.S_IRGRP and status.st_uid != 0:
+        raise DeviceDenied(f"the keys_file {path} can be read by a group; {_fix(path)}")
+
+
+def _fix(path: str) -> str:
+    return f"sudo chown root:posd {path} && sudo chmod 0640 {path}"
