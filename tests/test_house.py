@@ -74,6 +74,7 @@ ONE_FOLDER: dict[str, str | tuple[str, ...]] = {
     "alembic": "posd.club",
     "rich": "posd.cli",
     "click": "posd.cli",
+    "pytest": "posd.drivers.contract",
 }
 SERVERS = {"starlette", "uvicorn"}
 
@@ -241,6 +242,12 @@ def test_nothing_is_mocked() -> None:
     for path in [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
         for name, line in imports(path):
             assert "mock" not in name.split("."), f"{path}:{line} imports {name}"
+
+
+def test_the_contract_ships_for_strangers_and_is_no_part_of_a_till() -> None:
+    """It needs pytest, which a till does not have."""
+    for path in SOURCES:
+        assert "posd.drivers.contract" not in [name for name, _ in imports(path)], path
 
 
 def test_the_top_level_is_what_the_plan_says() -> None:

@@ -1,7 +1,7 @@
 """The contract between posd and a device driver, bundled or a stranger's.
 
 A driver says only bytes (`posd.events.RawRead`); meaning is given in `posd.cards`. An open device is built, read and
-closed on one thread; `cancel()` is the only method that another thread may call. `tests/contract_driver.py` is the
+closed on one thread; `cancel()` is the only method that another thread may call. `posd.drivers.contract` is the
 definition in executable form: a stranger's driver inherits it.
 """
 
