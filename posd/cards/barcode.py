@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posd.cards.checks import gs1_ok
-from posd.cards.gs1 import PRODUCT_AIS, Gs1Error, is_gtin, parse_elements
+from posd.cards.gs1 import COUPON_AIS, GS, GTIN, MEMBER, PRODUCT_AIS, STAFF, Elements, Gs1Error, is_gtin, parse_elements
+from posd.cards.gs1_link import parse_link
+from posd.cards.reads import Refusal, RejectReason
+from posd.cards.symbologies import EAN, GS1_CARRIERS, INTERLEAVED
 
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]", re.ASCII)
 _LINE_ENDS = "\r\n\t"
 _STX, _ETX = "\x02", "\x03"
-GS1_CARRIERS = frozenset({"]C1", "]e0", "]e1", "]e2", "]d2", "]Q3", "]J1"})
-"""GS1-128, DataBar and composites, GS1 DataMatrix, GS1 QR, GS1 DotCode: they carry element strings."""
-HOST_COMMAND = "]Z6"
-"""Not a bar code: a Honeywell scanner's answer to a host command."""
+_GSRN = (MEMBER, STAFF)
 NO_READ = frozenset({"NR", "NOREAD", "NO READ", "NO_READ"})
 """What some scanners send when asked to report that they read nothing."""
 
@@ -66,19 +66,25 @@ def scan_text(data: str, symbology: str | None = None) -> str:
     return (symbology or "") + data
 
 
-def is_product(scan: Scan) -> bool:
-    """Is this what stands on goods?
+def why_goods(scan: Scan) -> Refusal | None:
+    """Why a scan is no member's: it stands on goods, on a coupon or on a refund receipt. None if it does not.
 
-    With symbology: every EAN/UPC code; ITF with a GTIN-14; element strings with AI 00, 01, 02 or 03.
+    With symbology: every EAN/UPC code; ITF with a GTIN-14; element strings with AI 00 to 03, or of a coupon.
     Without: 8, 12 or 13 digits with a right GS1 check digit. One in ten free numbers of these lengths has one by
     chance, so a club with such numbers on its cards says so by a rule, or lets the scanner send AIM identifiers.
+    Element strings that begin with a GTIN and go on, or that come in brackets, and Digital Links are known without it.
     """
-    symbology, data = scan.symbology, scan.data
-    if symbology is None:
-        return len(data) != 14 and is_gtin(data)
-    if symbology in GS1_CARRIERS:
-        return _has_product_ai(data)
-    return symbology.startswith("]E") or (symbology.startswith("]I") and len(data) == 14 and gs1_ok(data))
+    if _is_ean(scan):
+        return _ean_kind(normalise_gtin(scan.data))
+    ais = {ai for ai, _ in _elements(scan)}
+    if ais & COUPON_AIS:
+        return Refusal(RejectReason.COUPON, "a GS1 coupon")
+    return Refusal(RejectReason.PRODUCT_BARCODE) if ais & PRODUCT_AIS else None
+
+
+def is_product(scan: Scan) -> bool:
+    """Is this anything that `why_goods` knows?"""
+    return why_goods(scan) is not None
 
 
 def normalise_gtin(digits: str) -> str:
@@ -89,18 +95,40 @@ def normalise_gtin(digits: str) -> str:
 def unproven_parts(scan: Scan) -> list[str]:
     """The parts of a scan that could be a payment card number: all of it, without what GS1 itself identifies.
 
-    Inside a GS1 carrier these are the values of elements without GS1 check digit; in an EAN/UPC symbol nothing, for no
-    payment card number fits.
+    Inside a GS1 carrier these are the values of elements without GS1 check digit, in a Digital Link all but the GSRN;
+    in an EAN/UPC symbol nothing, for no payment card number fits.
     """
-    if scan.symbology in GS1_CARRIERS:
-        try:
-            elements = parse_elements(scan.data)
-        except Gs1Error:
-            return [scan.data]
-        return [value for ai, value in elements if ai not in PRODUCT_AIS and ai not in ("8017", "8018")]
-    if scan.symbology is not None and is_product(scan) and _fits_ean(scan.data):
+    if scan.symbology in GS1_CARRIERS and (elements := _elements(scan)):
+        return [value for ai, value in elements if ai not in PRODUCT_AIS and ai not in _GSRN]
+    if scan.symbology is not None and _is_ean(scan) and _fits_ean(scan.data):
         return []
-    return [scan.data]
+    numbers = [value for ai, value in _link_elements(scan) if ai in _GSRN]
+    return [scan.data.replace(numbers[0], " ") if numbers else scan.data]
+
+
+def _is_ean(scan: Scan) -> bool:
+    symbology, data = scan.symbology, scan.data
+    if symbology is None:
+        return len(data) != 14 and is_gtin(data)
+    return symbology.startswith(EAN) or (symbology.startswith(INTERLEAVED) and len(data) == 14 and gs1_ok(data))
+
+
+def _ean_kind(digits: str) -> Refusal:
+    """By GS1 prefix (General Specifications, figure 1.4.3-1): 980 refund receipts; 05, 981 to 984 and 99 coupons; 02,
+    04 and 2 what a company numbers for itself."""
+    prefix = digits[:3] if len(digits) == 13 else ""
+    if prefix == "980":
+        return Refusal(RejectReason.COUPON, "a refund receipt (EAN prefix 980)")
+    if prefix in ("981", "982", "983", "984") or prefix[:2] in ("05", "99"):
+        return Refusal(RejectReason.COUPON, f"a coupon (EAN prefix {prefix})")
+    if is_restricted(digits):
+        return Refusal(RejectReason.PRODUCT_BARCODE, "of the shop's own numbers; if they are cards, a rule with a mask")
+    return Refusal(RejectReason.PRODUCT_BARCODE)
+
+
+def is_restricted(digits: str) -> bool:
+    """An EAN-13 of the ranges that a company or region may use as it likes: 020-029, 040-049, 200-299."""
+    return len(digits) == 13 and digits.startswith(("02", "04", "2"))
 
 
 def _fits_ean(data: str) -> bool:
@@ -108,8 +136,18 @@ def _fits_ean(data: str) -> bool:
     return any(is_gtin(data[:length]) and len(data) - length in (0, 2, 5) for length in (8, 12, 13, 14))
 
 
-def _has_product_ai(data: str) -> bool:
+def _elements(scan: Scan) -> Elements:
+    """What is known to be GS1; nothing where it is garbled or may as well be something else."""
     try:
-        return any(ai in PRODUCT_AIS for ai, _ in parse_elements(data))
+        elements = parse_elements(scan.data.removeprefix(GS))
     except Gs1Error:
-        return False
+        return _link_elements(scan)
+    certain = scan.symbology in GS1_CARRIERS or scan.data.startswith("(")
+    return elements if certain or (len(elements) > 1 and elements[0][0] == GTIN) else ()
+
+
+def _link_elements(scan: Scan) -> Elements:
+    try:
+        return parse_link(scan.data) or ()
+    except Gs1Error:
+        return ()

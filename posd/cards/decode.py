@@ -7,9 +7,9 @@ A keyboard wedge may send swipes and scans; the sentinel decides, not the class 
 from __future__ import annotations
 
 from posd.cards import ndef, payment
-from posd.cards.barcode import HOST_COMMAND, NO_READ, Scan, is_product, parse_scan, unproven_parts
-from posd.cards.chip import DESFIRE, NDEF, ChipContents, decode_chip
-from posd.cards.iso7813 import BadSwipe, is_swipe, parse_swipe
+from posd.cards.barcode import NO_READ, Scan, parse_scan, unproven_parts, why_goods
+from posd.cards.chip import NDEF, ChipContents, decode_chip
+from posd.cards.iso7813 import is_swipe, parse_swipe
 from posd.cards.masking import mask_digits
 from posd.cards.reads import (
     BarcodeRead,
@@ -17,11 +17,13 @@ from posd.cards.reads import (
     ChipRead,
     MagstripeRead,
     Medium,
+    Refusal,
     RejectedRead,
     RejectReason,
     parse_flaw,
 )
 from posd.cards.rules import CardRules
+from posd.cards.symbologies import HOST_COMMAND
 from posd.events import DeviceClass, RawRead
 
 _MEDIA = {
@@ -49,7 +51,7 @@ def decode(raw: RawRead, rules: CardRules) -> CardRead | RejectedRead:
 
 def _decode_swipe(raw: RawRead, text: str, rules: CardRules) -> CardRead | RejectedRead:
     swipe = parse_swipe(text)
-    if isinstance(swipe, BadSwipe):
+    if isinstance(swipe, Refusal):
         # A bank card that was swiped badly is still a bank card: say so.
         if payment.in_text(text, rules.own_prefixes):
             return _rejected(raw, RejectReason.PAYMENT_CARD, medium=Medium.MAGSTRIPE)
@@ -64,8 +66,8 @@ def _decode_scan(raw: RawRead, text: str, rules: CardRules) -> CardRead | Reject
     scan = parse_scan(text, rules.code_ids_of(raw.device))
     if any(payment.in_text(part, rules.own_prefixes) for part in unproven_parts(scan)):
         # 13 digits of a product can look like a card's; the cashier is told the likelier thing, and either way no.
-        likelier = RejectReason.PRODUCT_BARCODE if is_product(scan) else RejectReason.PAYMENT_CARD
-        return _rejected(raw, likelier, medium=Medium.BARCODE)
+        likelier = why_goods(scan) or Refusal(RejectReason.PAYMENT_CARD)
+        return _rejected(raw, likelier.reason, likelier.detail, Medium.BARCODE)
     if why := _no_scan(scan):
         return _rejected(raw, RejectReason.NOISE, why, Medium.BARCODE)
     if len(scan.data) > LONGEST_SCAN:
@@ -87,11 +89,9 @@ def _decode_chip(raw: RawRead, rules: CardRules) -> CardRead | RejectedRead:
     except ValueError:
         return _rejected(raw, RejectReason.UNREADABLE, "the driver did not send the contents of a chip")
     if chip.refusal is not None:
-        return _rejected(raw, chip.refusal, chip.detail)
+        return _rejected(raw, chip.refusal)
     own = rules.own_prefixes
-    # A number that the club's own key vouches for is nobody's bank card.
-    unproven = [data for name, data in chip.contents.items() if name != DESFIRE]
-    in_files = any(payment.in_bytes(data, own) for data in unproven)
+    in_files = any(payment.in_bytes(data, own) for data in chip.contents.values())
     if in_files or any(payment.in_text(text, own) for text in _ndef_texts(chip)):
         return _rejected(raw, RejectReason.PAYMENT_CARD)
     return ChipRead(raw.device, raw.read_at, chip.atr, chip.uid, chip.contents)

@@ -1,12 +1,9 @@
-"""Digits of the scripts that cashiers type: Persian ``۰…۹``, Arabic ``٠…٩``, full width; folded to ASCII."""
+"""Decimal digits of every script (Persian ``۰…۹``, Arabic ``٠…٩``, full width, …), folded to ASCII."""
 
 from __future__ import annotations
 
-_FOLD = {
-    zero + value: ord("0") + value
-    for zero in (0x06F0, 0x0660, 0xFF10)  # extended Arabic-Indic (Persian), Arabic-Indic, full width
-    for value in range(10)
-}
+import unicodedata
+
 _PERSIAN = {ord("0") + value: 0x06F0 + value for value in range(10)}
 
 
@@ -16,7 +13,7 @@ def fold_digits(text: str) -> str:
     >>> fold_digits("۰۹۱۲ ٣٤")
     '0912 34'
     """
-    return text.translate(_FOLD)
+    return text if text.isascii() else "".join(str(unicodedata.decimal(character, character)) for character in text)
 
 
 def persian_digits(text: str) -> str:

@@ -1,24 +1,30 @@
 """GS1 element strings, as far as a loyalty till needs them: whose number is it, and is it a product?
 
+Source: GS1 General Specifications 3 (application identifiers), 7.8 (element strings, FNC1).
+
 >>> parse_elements("8018123456789012345675" + GS + "80191")
-[('8018', '123456789012345675'), ('8019', '1')]
+(('8018', '123456789012345675'), ('8019', '1'))
+>>> parse_elements("(8018)123456789012345675(8019)1")
+(('8018', '123456789012345675'), ('8019', '1'))
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from posd.cards.checks import gs1_ok
 
 GS = "\x1d"
 """FNC1 inside a code, as scanners send it."""
 
-MEMBER, STAFF = "8018", "8017"
-"""GSRN of the recipient of a service (the member), and of its provider (staff)."""
-SSCC, GTIN, CONTENT = "00", "01", "02"
-_CHECKED = frozenset({MEMBER, STAFF, SSCC, GTIN, CONTENT, "03"})
+MEMBER, STAFF, INSTANCE = "8018", "8017", "8019"
+"""GSRN of the recipient of a service (the member) and of its provider (staff); which of his cards (SRIN)."""
+SSCC, GTIN = "00", "01"
+PRODUCT_AIS = frozenset({SSCC, GTIN, "02", "03"})
+COUPON_AIS = frozenset({"255", "8110", "8112"})
+_CHECKED = frozenset({MEMBER, STAFF, *PRODUCT_AIS, *(f"41{n}" for n in range(8))})
 """AIs whose last digit is a GS1 check digit."""
-PRODUCT_AIS = frozenset({SSCC, GTIN, CONTENT, "03"})
 
 _FIXED = {
     "00": 18,
@@ -31,46 +37,78 @@ _FIXED = {
     **dict.fromkeys(("31", "32", "33", "34", "35", "36"), 6),
     "41": 13,
 }
-"""Pre-defined value lengths by the first two digits of the AI (GS1 General Specifications, figure 7.8.5-2). All other
-values end at GS or at the end of the code."""
+"""Pre-defined value lengths by the first two digits of the AI (General Specifications, figure 7.8.5-2). All other
+values, 8018 among them, end at FNC1 or at the end of the code."""
 _AI_LENGTH = {
     **dict.fromkeys(("23", "24", "25", "40", "41", "42", "71"), 3),
     **dict.fromkeys(("31", "32", "33", "34", "35", "36", "39", "43", "70", "72", "80", "81", "82"), 4),
 }
 """Digits of the AI by its first two (General Specifications 3.2); all others have two."""
-_VALUE_DIGITS = {MEMBER: 18, STAFF: 18}
-_DIGITAL_LINK = re.compile(r"https?://[^/?#]+(?:/[^?#]*)?/(?:8018|gsrn)/([0-9]{18})(?:[/?#].*)?", re.IGNORECASE)
+_DIGITS = {MEMBER: range(18, 19), STAFF: range(18, 19), INSTANCE: range(1, 11)}
+_ANY_LENGTH = range(1, 91)
+_BRACKETS = re.compile(r"\(([0-9]{2,4})\)([^(]+)")
+_LONGEST_LOOSE = 128
+"""Characters. GS1-128 has 48; a longer code in which an FNC1 is missing is not worth the guessing."""
+
+Elements = tuple[tuple[str, str], ...]
+"""AI and value of each element, in order."""
 
 
 class Gs1Error(ValueError):
     """Not a GS1 element string. The message says nothing of the data but its AI."""
 
 
-def parse_elements(data: str) -> list[tuple[str, str]]:
-    """AI and value of each element, in order. Raises `Gs1Error`, also for wrong check digits."""
+class Gs1CheckError(Gs1Error):
+    """An element whose check digit is wrong: the code was misread."""
+
+
+def parse_elements(data: str) -> Elements:
+    """The elements of a code, FNC1 as GS, or in brackets as some scanners send it. Raises `Gs1Error`."""
+    if data.startswith("("):
+        return _parse_brackets(data)
     elements = []
     at = 0
     while at < len(data):
-        ai = data[at : at + _AI_LENGTH.get(data[at : at + 2], 2)]
-        if not re.fullmatch("[0-9]{2,4}", ai):
-            raise Gs1Error("an application identifier is missing")
-        start = at + len(ai)
-        end = _value_end(data, ai, start)
-        _check(ai, data[start:end])
-        elements.append((ai, data[start:end]))
+        ai, start = _ai(data, at), at + len(_ai(data, at))
+        fixed = _FIXED.get(ai[:2])
+        separator = data.find(GS, start)
+        end = start + fixed if fixed else separator if separator >= 0 else len(data)
+        elements.append((ai, _checked(ai, data[start:end])))
         at = end + 1 if data[end : end + 1] == GS else end
-    return elements
+    return tuple(elements)
 
 
-def member_number(data: str) -> str | None:
-    """The GSRN (18 digits) of a member: from an element string with AI 8018 or from a GS1 Digital Link; None if the
-    text is neither. The host of the link does not matter and is never asked."""
-    if link := _DIGITAL_LINK.fullmatch(data):
-        return link[1] if gs1_ok(link[1]) else None
+def member_numbers(data: str) -> frozenset[str | None]:
+    """The member numbers that a code may carry if a scanner dropped any FNC1: one for each way to read it, None for
+    ways without member. Empty if there is no way at all.
+
+    >>> sorted(member_numbers("8018" + "123456789012345675" + "80191"))
+    ['123456789012345675']
+    """
+    if len(data) > _LONGEST_LOOSE:
+        return frozenset()
+    found: dict[int, frozenset[str | None]] = {len(data): frozenset((None,))}
+    for at in reversed(range(len(data))):
+        found[at] = frozenset(_members_from(data, at, found))
+    return found[0]
+
+
+def _members_from(data: str, at: int, behind: dict[int, frozenset[str | None]]) -> Iterator[str | None]:
     try:
-        return dict(parse_elements(data.removeprefix(GS))).get(MEMBER)
+        ai = _ai(data, at)
     except Gs1Error:
-        return None
+        return
+    start = at + len(ai)
+    for end in (start + length for length in _lengths(ai) if start + length <= len(data)):
+        try:
+            value = _checked(ai, data[start:end])
+        except Gs1Error:
+            continue
+        for member in behind[end + 1 if data[end : end + 1] == GS else end]:
+            if ai == MEMBER:
+                yield value
+            if ai != MEMBER or member is not None:
+                yield member
 
 
 def is_gtin(digits: str) -> bool:
@@ -78,19 +116,31 @@ def is_gtin(digits: str) -> bool:
     return len(digits) in (8, 12, 13, 14) and gs1_ok(digits)
 
 
-def _value_end(data: str, ai: str, start: int) -> int:
+def _parse_brackets(data: str) -> Elements:
+    elements = _BRACKETS.findall(data)
+    if "".join(f"({ai}){value}" for ai, value in elements) != data or any(ai != _ai(ai, 0) for ai, _ in elements):
+        raise Gs1Error("brackets that do not hold application identifiers")
+    return tuple((ai, _checked(ai, value)) for ai, value in elements)
+
+
+def _ai(data: str, at: int) -> str:
+    length = _AI_LENGTH.get(data[at : at + 2], 2)
+    ai = data[at : at + length]
+    if len(ai) < length or not (ai.isascii() and ai.isdigit()):
+        raise Gs1Error("an application identifier is missing")
+    return ai
+
+
+def _lengths(ai: str) -> range:
     fixed = _FIXED.get(ai[:2])
-    if fixed is not None:
-        return min(start + fixed, len(data))
-    end = data.find(GS, start)
-    return len(data) if end < 0 else end
+    return range(fixed, fixed + 1) if fixed else _DIGITS.get(ai, _ANY_LENGTH)
 
 
-def _check(ai: str, value: str) -> None:
-    digits = _VALUE_DIGITS.get(ai, _FIXED.get(ai[:2]))
-    if digits is not None and not re.fullmatch(f"[0-9]{{{digits}}}", value):
-        raise Gs1Error(f"AI {ai}: the value does not have {digits} digits")
-    if not value:
-        raise Gs1Error(f"AI {ai} has no value")
+def _checked(ai: str, value: str) -> str:
+    if len(value) not in _lengths(ai) or GS in value:
+        raise Gs1Error(f"AI {ai}: the value has a wrong length")
+    if (ai in _DIGITS or ai[:2] in _FIXED) and not (value.isascii() and value.isdigit()):
+        raise Gs1Error(f"AI {ai}: the value is not made of digits")
     if ai in _CHECKED and not gs1_ok(value):
-        raise Gs1Error(f"AI {ai}: the check digit is wrong")
+        raise Gs1CheckError(f"AI {ai}: the check digit is wrong")
+    return value

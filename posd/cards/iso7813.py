@@ -12,11 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from posd.cards.checks import lrc
-from posd.cards.reads import RejectReason
+from posd.cards.reads import Refusal, RejectReason
 
 END = "?"
-_STARTS = {"%": 1, ";": 2, "+": 3}
-"""Start sentinels and the track they announce. A second ``;`` group in a swipe is track 3 (Unitech, ID TECH)."""
+_STARTS = {"%": 1, ";": 2, "+": 3, "@": 2, "!": 3, "#": 3, "&": 3}
+"""Start sentinels and the track they announce (MagTek, Unitech, ID TECH manuals). A second group of track 2 in a swipe
+is track 3, for some readers begin both with ``;``."""
+_NEVER_DATA = frozenset("%;+")
+"""Start sentinels that no track carries inside; the others are letters of track 1."""
+_DELETE = "\x7f"
+"""Start and end sentinel of Japanese JIS II stripes, which hold another alphabet."""
 _BETWEEN = "\r\n\t"
 _ERROR = "E"
 """What MagTek and ID TECH readers send in place of a track that did not decode."""
@@ -41,36 +46,32 @@ class Swipe:
         return f"Swipe(tracks={tuple(sorted(self.tracks))}, failed={self.failed})"
 
 
-@dataclass(frozen=True, slots=True)
-class BadSwipe:
-    """Why a swipe cannot be used. ``detail`` carries nothing of the card."""
-
-    reason: RejectReason
-    detail: str
-
-
 class _Broken(Exception):
-    """Carries a `BadSwipe` out of the parsing loop."""
+    """Carries a `Refusal` out of the parsing loop."""
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(detail)
-        self.why = BadSwipe(reason, detail)
+        self.why = Refusal(reason, detail)
 
 
 def is_swipe(text: str) -> bool:
-    """Does this text come from a stripe? ``%`` or ``;`` begins no bar code that means anything; ``+`` may."""
+    """Does this text come from a stripe? ``%``, ``;`` or DEL begins no bar code that means anything; ``+`` may."""
     bare = text.strip(_BETWEEN)
-    return bare.startswith(("%", ";")) or (bare.startswith("+") and END in bare)
+    return bare.startswith(("%", ";", _DELETE)) or (bare.startswith("+") and END in bare)
 
 
-def parse_swipe(text: str) -> Swipe | BadSwipe:
+def parse_swipe(text: str) -> Swipe | Refusal:
     """The tracks of one swipe. One broken track breaks the swipe: never half a number."""
+    if _DELETE in text:
+        return Refusal(
+            RejectReason.UNREADABLE, "a JIS II stripe, which posd does not read; switch JIS off at the reader"
+        )
     tracks: dict[int, str] = {}
     failed: list[int] = []
     try:
         for track, data in _groups(text):
             if track in tracks or track in failed:
-                return BadSwipe(RejectReason.PARTIAL, f"track {track} came twice: two swipes ran together")
+                return Refusal(RejectReason.PARTIAL, f"track {track} came twice: two swipes ran together")
             if data == _ERROR:
                 failed.append(track)
             elif data:
@@ -78,7 +79,7 @@ def parse_swipe(text: str) -> Swipe | BadSwipe:
     except _Broken as broken:
         return broken.why
     if not tracks:
-        return BadSwipe(RejectReason.UNREADABLE, "no track could be decoded" if failed else "the stripe is empty")
+        return Refusal(RejectReason.UNREADABLE, "no track could be decoded" if failed else "the stripe is empty")
     return Swipe(tracks, tuple(sorted(failed)))
 
 
@@ -127,7 +128,7 @@ def _groups(text: str) -> Iterator[tuple[int, str]]:
 def _checked(track: int, data: str) -> str:
     if track == 1:
         data = data.upper()  # the alphabet of track 1 has no small letters; readers with Caps Lock on send some
-    if any(start in data for start in _STARTS):
+    if not _NEVER_DATA.isdisjoint(data):
         raise _Broken(RejectReason.PARTIAL, f"track {track}: a start sentinel before the end of the track")
     if len(data) > MAX_DATA[track]:
         raise _Broken(RejectReason.PARTIAL, f"track {track} is longer than a stripe can be")

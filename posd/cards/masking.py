@@ -19,8 +19,8 @@ _FREE = 4
 """Digits at the end that are chosen so that Luhn and GS1 check hold or fail as before. The two checks differ only in
 the second and fourth digit from the right, and it takes both to make every pair of outcomes."""
 
-_DIGIT = "[0-9\u06f0-\u06f9\u0660-\u0669\uff10-\uff19]"
-_RUN = re.compile(f"{_DIGIT}(?:[ \\-]?{_DIGIT})*")
+_RUN = re.compile(r"\d(?:[ \-]?\d)*")
+"""Digits of any script."""
 
 
 class Masker:

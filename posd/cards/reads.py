@@ -25,13 +25,21 @@ class RejectReason(StrEnum):
     UNREADABLE = "unreadable"
     BAD_CHECK = "unreadable.check"
     PRODUCT_BARCODE = "product_barcode"
+    COUPON = "coupon"
+    """A coupon or a refund receipt: worth money perhaps, but nobody's card."""
     OTHER_CLUB = "refused.other_club"
     REMOVED_EARLY = "removed_early"
     TWO_AT_ONCE = "two_at_once"
-    NOT_GENUINE = "refused.not_genuine"
-    """The chip could not prove that it is the club's: a wrong MAC, a wrong key, a copied link."""
     NOISE = "noise"
     """Nothing a person needs to be told; counted and shown to the technician."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something that was read cannot be used. ``detail``: one line for the technician, nothing of the card."""
+
+    reason: RejectReason
+    detail: str = ""
 
 
 def flaw(reason: RejectReason, detail: str = "") -> str:
