@@ -67,6 +67,7 @@ class SerialPort:
         self.path.unlink()
         os.close(self._watch)
         os.close(self._reader_end)
+        self._watch = self._reader_end = -1  # their numbers may soon be another file's
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
