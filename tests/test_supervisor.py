@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise, product
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -15,11 +16,12 @@ import pytest
 import serial
 
 from posd.cards.chip import decode_chip
-from posd.drivers import simulated
+from posd.drivers import reader_thread, simulated
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
-from posd.drivers.key_events import DEAF_NS
 from posd.drivers.hotplug import HotPlug, NoHotPlug, UdevHotPlug
+from posd.drivers.key_events import DEAF_NS
 from posd.drivers.lifecycle import Outcome, next_state
+from posd.drivers.read_filter import SAME_AGAIN, ReadOptions
 from posd.drivers.reader_thread import NOT_YET
 from posd.drivers.simulated_card import loyalty_card
 from posd.drivers.supervisor import Supervisor
@@ -124,6 +126,7 @@ def test_the_life_cycle_is_total_and_as_drawn(state: DeviceState) -> None:
     assert after[Outcome.REFUSED] is FAULT
 
 
+@pytest.mark.complaint(12)
 def test_a_till_starts_with_whatever_is_there(tmp_path: Path) -> None:
     readers = [
         reader("desk", "serial_line", address=str(tmp_path / "scanner")),
@@ -146,6 +149,61 @@ def test_a_till_starts_with_whatever_is_there(tmp_path: Path) -> None:
         assert shop.states_told("stripe") == [ABSENT], "told once, however often it is looked for"
 
 
+PRESENCE = list(product((True, False), repeat=3))
+
+
+@pytest.mark.parametrize("there", PRESENCE, ids=["".join("-+"[here] for here in there) for there in PRESENCE])
+def test_a_till_starts_with_any_part_of_its_readers(
+    there: tuple[bool, bool, bool], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("left", "middle", "right")
+    readers = [reader(name, "serial_line", address=str(tmp_path / name)) for name in names]
+    ports = {name: SerialPort(tmp_path / name) for name, here in zip(names, there, strict=True) if here}
+    with caplog.at_level(logging.INFO), till(*readers) as shop:
+        for name in names:
+            shop.wait_for(name, READY if name in ports else ABSENT)
+        for name, port in ports.items():
+            port.send(f"{NUMBER}\r".encode())
+            assert shop.next_read().device == name
+    for name in names:
+        lines = [line for line in caplog.messages if line.startswith(f"reader {name} is absent")]
+        assert len(lines) == (name not in ports), "an absent reader is told of once"
+    for port in ports.values():
+        port.close()
+
+
+@pytest.mark.complaint(12)
+def test_an_absent_reader_floods_neither_log_nor_inbox(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_thread, "LONGEST_WAIT_S", 0.01)
+    looked = []
+    monkeypatch.setattr(Path, "exists", lambda path: looked.append(path) if path.name == "no-scanner" else True)
+    with caplog.at_level(logging.INFO), till(reader("desk", "serial_line", address="/dev/no-scanner")) as shop:
+        eventually(lambda: len(looked) > 20, "looking twenty times")
+        assert shop.states_told("desk") == [ABSENT]
+    assert len([line for line in caplog.messages if "desk" in line]) == 1
+
+
+def test_a_reader_that_cannot_be_opened_is_tried_ever_more_rarely(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_thread, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(reader_thread, "JITTER_S", 0.01)
+    install(
+        site,
+        "flaps",
+        "import time\nfrom posd.errors import DeviceLost\ntries = []\n"
+        "def open(*_):\n    tries.append(time.monotonic())\n    raise DeviceLost('no')\n"
+        "SPEC = spec('flaps', open=open)",
+    )
+    with till(reader("desk", "flaps")) as shop:
+        shop.wait_for("desk", WAITING)
+        tries = sys.modules["flaps"].tries
+        eventually(lambda: len(tries) == 4, "four tries")
+        waits = [later - earlier for earlier, later in pairwise(tries)]
+    assert all(wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True))
+
+
+@pytest.mark.complaint(13)
 def test_udev_tells_what_was_plugged_in(bench: InputBench) -> None:
     with till(reader("desk", "hid_keyboard", address=link(SCANNER)), hotplug=UdevHotPlug()) as shop:
         shop.wait_for("desk", ABSENT)
@@ -164,12 +222,13 @@ def _after_deaf_time() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_times_plugged_in_leave_nothing_behind(bench: InputBench) -> None:
+@pytest.mark.complaint(13)
+def test_a_thousand_times_plugged_in_leave_nothing_behind(bench: InputBench) -> None:
     with till(reader("desk", "hid_keyboard", address=link(SCANNER)), hotplug=UdevHotPlug()) as shop:
         bench.plug(SCANNER)
         shop.wait_for("desk", READY)
         threads, files = set(threading.enumerate()), open_files()
-        for _ in range(200):
+        for _ in range(1000):
             bench.unplug(SCANNER)
             shop.wait_for("desk", ABSENT)
             bench.plug(SCANNER)
@@ -177,6 +236,35 @@ def test_two_hundred_times_plugged_in_leave_nothing_behind(bench: InputBench) ->
             shop.states_told("desk")
         assert set(threading.enumerate()) == threads
         assert open_files() <= files
+        _after_deaf_time()
+        bench.type(SCANNER, f"{NUMBER}\r", gap_us=20)
+        assert shop.next_read().payload == NUMBER.encode()
+
+
+@pytest.mark.complaint(11)
+def test_two_wedges_of_one_make_stay_at_their_ports() -> None:
+    """Without serial numbers, plugged in again in the other order, under numbers that changed."""
+    readers = [reader(port, "hid_keyboard", address=f"/dev/{port}") for port in ("left", "right")]
+    twins = [Wedge(SCANNER, serial=""), Wedge(STRIPE, serial="")]
+    with InputBench(*twins) as bench, till(*readers, hotplug=UdevHotPlug()) as shop:
+        left, right = (Path(bench.root) / "dev" / port for port in ("left", "right"))
+        for at_left, at_right in ((SCANNER, STRIPE), (STRIPE, SCANNER)):
+            left.symlink_to(f"input/event{at_left}")
+            right.symlink_to(f"input/event{at_right}")
+            for number in (STRIPE, SCANNER):
+                bench.plug(number)
+            shop.wait_for("left", READY)
+            shop.wait_for("right", READY)
+            _after_deaf_time()
+            for number, port in ((at_left, "left"), (at_right, "right")):
+                bench.type(number, f"{NUMBER}\r", gap_us=20)
+                assert shop.next_read().device == port
+            left.unlink()
+            right.unlink()
+            bench.unplug(SCANNER)
+            bench.unplug(STRIPE)
+            shop.wait_for("left", ABSENT)
+            shop.wait_for("right", ABSENT)
 
 
 def test_the_readers_of_one_till_do_not_mix(bench: InputBench) -> None:
@@ -201,6 +289,7 @@ def test_the_readers_of_one_till_do_not_mix(bench: InputBench) -> None:
         assert got["right"] == [f"2{n:012}".encode() for n in range(30)]
 
 
+@pytest.mark.complaint(21)
 def test_pcscd_killed_and_started_again(caplog: pytest.LogCaptureFixture) -> None:
     pcscd = process_pcscd()
     slot = Slot(pcscd.ports[0])
@@ -216,6 +305,44 @@ def test_pcscd_killed_and_started_again(caplog: pytest.LogCaptureFixture) -> Non
         assert shop.states_told("door") == [OPENING, READY, LOST, WAITING, READY]
         slot.remove()
     assert NUMBER not in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.complaint(21)
+def test_pcscd_started_again_twenty_times_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_thread, "LONGEST_WAIT_S", 0.05)
+    pcscd = process_pcscd()
+    slot = Slot(pcscd.ports[0])
+    card = loyalty_card(NUMBER)
+    with till(reader("door", "pcsc")) as shop:
+        shop.wait_for("door", READY)
+        threads, files = set(threading.enumerate()), open_files()
+        for _ in range(20):
+            pcscd.kill()
+            shop.wait_for("door", WAITING)
+            pcscd.start()
+            shop.wait_for("door", READY)
+            shop.states_told("door")
+        assert set(threading.enumerate()) == threads
+        eventually(lambda: open_files() <= files, "closing every file")
+        slot.insert(card.atr, card)
+        assert NUMBER.encode() in decode_chip(shop.next_read().payload).contents["loyalty"]
+        slot.remove()
+
+
+def test_a_reader_without_permission_is_a_fault_with_a_fix(site: Path) -> None:
+    install(
+        site,
+        "denied",
+        "import errno\nfrom posd.drivers.refusal import from_os\n"
+        "def open(*_):\n    raise from_os(PermissionError(errno.EACCES, 'no'), '/dev/x')\n"
+        "SPEC = spec('denied', open=open)",
+    )
+    with till(reader("desk", "denied")) as shop:
+        shop.wait_for("desk", FAULT)
+        check = shop.supervisor.check("desk", HealthLevel.INTERNAL).checks[0]
+        assert (check.ok, check.detail) == (False, "fault: no permission for /dev/x")
+        assert "udevadm trigger" in check.fix
 
 
 def test_a_reader_in_use_is_a_fault_with_a_way_out_and_comes_back(tmp_path: Path) -> None:
@@ -234,6 +361,7 @@ def test_a_reader_in_use_is_a_fault_with_a_way_out_and_comes_back(tmp_path: Path
     port.close()
 
 
+@pytest.mark.complaint(6)
 def test_a_grabbed_scanner_is_a_fault_too(bench: InputBench) -> None:
     bench.plug(SCANNER)
     holder = evdev.InputDevice(node(SCANNER))
@@ -334,6 +462,7 @@ def test_a_wrong_option_is_a_fault_that_names_the_right_one(tmp_path: Path) -> N
         assert not check.ok
 
 
+@pytest.mark.complaint(23)
 def test_checking_a_reader_that_works(tmp_path: Path) -> None:
     port = SerialPort(tmp_path / "scanner")
     with till(reader("desk", "serial_line", address=str(port.path))) as shop:
@@ -341,11 +470,29 @@ def test_checking_a_reader_that_works(tmp_path: Path) -> None:
         checks = shop.supervisor.check("desk", HealthLevel.EXTERNAL).checks
         assert all(check.ok for check in checks)
         assert "nothing was read" in checks[0].detail
+        assert shop.supervisor.last_read_age_s("desk") is None
         port.send(b"12345678\r")
         shop.next_read()
+        assert shop.supervisor.last_read_age_s("desk") == 0
         assert "last read" in shop.supervisor.check("desk", HealthLevel.INTERNAL).checks[0].detail
         with pytest.raises(ConfigError, match="'desk'"):
             shop.supervisor.check("dask", HealthLevel.INTERNAL)
+    port.close()
+
+
+@pytest.mark.complaint(19)
+def test_what_bounces_reaches_the_till_once_and_the_rest_as_noise(tmp_path: Path) -> None:
+    port = SerialPort(tmp_path / "scanner")
+    desk = ReaderConfig("desk", "serial_line", "Desk", None, {"address": str(port.path)}, ReadOptions(strip_suffix="#"))
+    with till(desk) as shop:
+        shop.wait_for("desk", READY)
+        port.send(f"{NUMBER}#\r{NUMBER}#\r12345678#\r".encode())
+        reads = [shop.next_read() for _ in range(3)]
+    assert [(read.payload, read.flaw) for read in reads] == [
+        (NUMBER.encode(), None),
+        (b"", SAME_AGAIN),
+        (b"12345678", None),
+    ]
     port.close()
 
 
