@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posd.cards.atr import parse_atr
+from posd.cards.candidates import is_random_uid
 from posd.cards.checks import gs1_ok, luhn_ok
 from posd.cards.decode import decode
 from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, RejectedRead, RejectReason
-from posd.cards.rules import CardRules, identify, is_random_uid
+from posd.cards.rules import CardRules, identify
 from posd.drivers.base import Health
 from posd.events import RawRead
 
