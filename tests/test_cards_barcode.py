@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posd.cards.barcode import CODE_ID_TABLES, Scan, is_product, normalise_gtin, parse_scan, scan_text, unproven_parts
+from posd.cards.barcode import (
+    CODE_ID_TABLES,
+    Scan,
+    is_product,
+    is_restricted,
+    normalise_gtin,
+    parse_scan,
+    scan_text,
+    unproven_parts,
+    why_goods,
+)
 from posd.cards.checks import gs1_digit
-from posd.cards.gs1 import GS, Gs1Error, member_number, parse_elements
+from posd.cards.gs1 import GS
+from posd.cards.reads import RejectReason
 
 GSRN = "123456789012345675"
 
@@ -66,90 +77,69 @@ def test_round_trip(data: str, symbology: str | None) -> None:
         (Scan("free text", "]d2"), False),
         (Scan("MEM-1"), False),
         (Scan(""), False),
+        (Scan("(01)04006381333931(10)LOT7"), True),
+        (Scan(f"01040063813339311726123110LOT7{GS}21X"), True),
+        (Scan("0104006381333931"), False),
+        (Scan("https://goods.example/01/4006381333931"), True),
+        (Scan("https://goods.example/01/4006381333931", "]Q1"), True),
+        (Scan(f"https://club.example/8018/{GSRN}"), False),
+        (Scan("https://goods.example/about"), False),
     ],
 )
 def test_what_is_a_product(scan: Scan, product: bool) -> None:
     assert is_product(scan) is product
 
 
+def ean(body: str) -> str:
+    return body + gs1_digit(body)
+
+
+@pytest.mark.parametrize("symbology", [None, "]E0"])
+@pytest.mark.parametrize(
+    ("code", "reason", "word"),
+    [
+        (ean("980123456789"), RejectReason.COUPON, "refund receipt"),
+        (ean("981123456789"), RejectReason.COUPON, "coupon"),
+        (ean("984123456789"), RejectReason.COUPON, "coupon"),
+        (ean("990123456789"), RejectReason.COUPON, "coupon"),
+        (ean("999123456789"), RejectReason.COUPON, "coupon"),
+        (ean("051234567890"), RejectReason.COUPON, "coupon"),
+        (ean("51234567890"), RejectReason.COUPON, "coupon"),
+        (ean("977123456789"), RejectReason.PRODUCT_BARCODE, ""),
+        (ean("985123456789"), RejectReason.PRODUCT_BARCODE, ""),
+        (ean("400638133393"), RejectReason.PRODUCT_BARCODE, ""),
+        (ean("200123456789"), RejectReason.PRODUCT_BARCODE, "own numbers"),
+        (ean("041234567890"), RejectReason.PRODUCT_BARCODE, "own numbers"),
+        (ean("9801234"), RejectReason.PRODUCT_BARCODE, ""),
+    ],
+)
+def test_goods_coupons_and_receipts_are_told_apart(
+    code: str, reason: RejectReason, word: str, symbology: str | None
+) -> None:
+    why = why_goods(Scan(code, symbology))
+    assert why is not None
+    assert why.reason is reason
+    assert word in why.detail
+    assert bool(why.detail) == bool(word)
+
+
+@pytest.mark.parametrize("data", ["2551234567890123", "8110106141416543213150110120", "81120112345678901212345600"])
+def test_gs1_coupons(data: str) -> None:
+    why = why_goods(Scan(data, "]C1"))
+    assert why is not None
+    assert why.reason is RejectReason.COUPON
+
+
+def test_the_ranges_that_a_company_may_number_itself() -> None:
+    free = {prefix for prefix in (f"{n:03}" for n in range(1000)) if is_restricted(ean(prefix + "0" * 9))}
+    assert free == {f"{n:03}" for n in (*range(20, 30), *range(40, 50), *range(200, 300))}
+    assert not is_restricted("20123451")
+
+
 def test_upc_a_is_ean_13_with_a_zero() -> None:
     assert normalise_gtin("036000291452") == "0036000291452"
     assert normalise_gtin("036000291453") == "036000291453", "no UPC-A: the check digit is wrong"
     assert normalise_gtin("0036000291452") == "0036000291452"
-
-
-@pytest.mark.parametrize(
-    ("data", "elements"),
-    [
-        (f"8018{GSRN}", [("8018", GSRN)]),
-        (f"8018{GSRN}{GS}80191", [("8018", GSRN), ("8019", "1")]),
-        (
-            f"0104006381333931{'17'}26123110LOT7{GS}21X",
-            [("01", "04006381333931"), ("17", "261231"), ("10", "LOT7"), ("21", "X")],
-        ),
-        ("3103001750", [("3103", "001750")]),
-        ("4104006381333931", [("410", "4006381333931")]),
-        ("91M-7719", [("91", "M-7719")]),
-        ("", []),
-    ],
-)
-def test_element_strings(data: str, elements: list[tuple[str, str]]) -> None:
-    assert parse_elements(data) == elements
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        "8018123456789012345674",
-        "801812345",
-        f"8018{GSRN}80191",
-        "0104006381333932",
-        "01040063813339",
-        "X1",
-        "10",
-        "17",
-        "8",
-    ],
-)
-def test_element_strings_that_are_wrong(data: str) -> None:
-    with pytest.raises(Gs1Error):
-        parse_elements(data)
-
-
-@pytest.mark.parametrize(
-    ("data", "number"),
-    [
-        (f"8018{GSRN}", GSRN),
-        (f"{GS}8018{GSRN}", GSRN),
-        (f"8018{GSRN}{GS}80191", GSRN),
-        (f"https://club.example/8018/{GSRN}", GSRN),
-        (f"HTTPS://CLUB.EXAMPLE/8018/{GSRN}", GSRN),
-        (f"https://club.example/a/b/gsrn/{GSRN}/8019/1?x=1", GSRN),
-        (f"https://club.example/8018/{GSRN[:-1]}4", None),
-        (f"https://club.example/8017/{GSRN}", None),
-        (f"8017{GSRN}", None),
-        (f"8018{GSRN}5", None),
-        ("0104006381333931", None),
-        ("MEM-1", None),
-    ],
-)
-def test_the_member_number_of_gs1(data: str, number: str | None) -> None:
-    assert member_number(data) == number
-
-
-@given(st.from_regex(r"[0-9]{17}", fullmatch=True))
-def test_every_gsrn_is_found(body: str) -> None:
-    number = body + gs1_digit(body)
-    assert member_number(f"8018{number}") == number
-    assert member_number(f"https://x.example/8018/{number}") == number
-
-
-@given(st.text(max_size=60), st.sampled_from(["", "8018", "01", "]C1", "https://a/8018/"]))
-def test_any_text_has_a_member_number_or_none(text: str, before: str) -> None:
-    number = member_number(before + text)
-    assert number is None or len(number) == 18
-    is_product(parse_scan(before + text))
-    unproven_parts(parse_scan(before + text))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +151,23 @@ def test_any_text_has_a_member_number_or_none(text: str, before: str) -> None:
         (Scan(f"8018{GSRN}{GS}914111", "]C1"), ["4111"]),
         (Scan("garbled", "]C1"), ["garbled"]),
         (Scan("M-1", "]Q1"), ["M-1"]),
+        (Scan(f"https://x.example/8018/{GSRN}?p=4111", "]Q1"), ["https://x.example/8018/ ?p=4111"]),
+        (Scan("https://x.example/01/4006381333931", "]Q1"), ["https://x.example/01/4006381333931"]),
     ],
 )
 def test_what_gs1_proves_is_no_card_number(scan: Scan, parts: list[str]) -> None:
     assert unproven_parts(scan) == parts
+
+
+PIECES = st.sampled_from(
+    ["]C1", "]E0", "]I1", "]e0", "01", "8018", GS, "(", ")", "https://a/", "4006381333931", "\x02"]
+)
+
+
+@pytest.mark.fuzz
+@settings(deadline=None)
+@given(st.lists(PIECES | st.text(max_size=10), max_size=10).map("".join))
+def test_any_text_is_a_scan_and_goods_or_not(text: str) -> None:
+    scan = parse_scan(text)
+    assert is_product(scan) is (why_goods(scan) is not None)
+    assert all(part in scan.data or " " in part for part in unproven_parts(scan))

@@ -7,8 +7,22 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum import ean as stdnum_ean
+from stdnum import luhn as stdnum_luhn
+from stdnum.iso7064 import mod_11_2, mod_37_36, mod_97_10
 
-from posd.cards.checks import crc16, gs1_digit, gs1_ok, lrc, luhn_digit, luhn_ok
+from posd.cards.checks import (
+    crc16,
+    gs1_digit,
+    gs1_ok,
+    lrc,
+    luhn_digit,
+    luhn_ok,
+    mod_11_2_ok,
+    mod_37_36_ok,
+    mod_43_ok,
+    mod_97_10_ok,
+)
 from posd.cards.masking import SHORTEST, Masker, mask_digits
 
 BODIES = st.from_regex(r"[0-9]{1,30}", fullmatch=True)
@@ -39,6 +53,39 @@ def test_one_wrong_digit_is_always_found(body: str, place: int, by: int) -> None
     for digit, ok in ((luhn_digit, luhn_ok), (gs1_digit, gs1_ok)):
         assert ok(body + digit(body))
         assert not ok(wrong + digit(body))
+
+
+DIGITS = st.from_regex(r"[0-9]{2,20}", fullmatch=True)
+LETTERS = st.from_regex(r"[0-9A-Z]{3,20}", fullmatch=True)
+
+
+@given(DIGITS, LETTERS)
+def test_checks_agree_with_python_stdnum(digits: str, letters: str) -> None:
+    """Numbers as drawn, of which few are right, and made right by the library."""
+    for number in (digits, digits + stdnum_luhn.calc_check_digit(digits)):
+        assert luhn_ok(number) is stdnum_luhn.is_valid(number)
+    for number in (digits, digits + mod_11_2.calc_check_digit(digits)):
+        assert mod_11_2_ok(number) is mod_11_2.is_valid(number)
+    for number in (letters, letters + mod_37_36.calc_check_digit(letters)):
+        assert mod_37_36_ok(number) is mod_37_36.is_valid(number)
+    right = letters + mod_97_10.calc_check_digits(letters)
+    assert mod_97_10_ok(right)
+    assert mod_97_10.is_valid(right)
+    assert mod_97_10_ok(letters) is (letters[-2:].isdigit() and mod_97_10.is_valid(letters))
+    ean = digits[:12].zfill(12)
+    assert gs1_digit(ean) == stdnum_ean.calc_check_digit(ean)
+
+
+def test_the_check_character_of_code_39() -> None:
+    assert mod_43_ok("CODE39W")
+    assert mod_43_ok("12345ABCDE/V") is (sum((*range(1, 6), *range(10, 15), 40)) % 43 == 31)
+    assert not mod_43_ok("CODE39V")
+
+
+@pytest.mark.parametrize("check", [mod_11_2_ok, mod_37_36_ok, mod_97_10_ok, mod_43_ok])
+@pytest.mark.parametrize("text", ["", "1", "X", "٣٤٥", "a1b2", "12\n", "12 3x", "²³"])
+def test_what_no_check_can_be_told_of(check: type, text: str) -> None:
+    assert not check(text)
 
 
 def test_lrc_of_a_manual() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posd.cards import ndef
+from posd.cards.candidates import is_random_uid
 from posd.cards.checks import gs1_digit, luhn_digit
 from posd.cards.chip import LOYALTY, NDEF, ChipContents, encode_chip
 from posd.cards.decode import decode
@@ -25,7 +26,7 @@ from posd.cards.reads import (
     flaw,
     parse_flaw,
 )
-from posd.cards.rules import CardRules, identify, is_random_uid, parse_rules
+from posd.cards.rules import CardRules, identify, parse_rules
 from posd.clock import Instant
 from posd.errors import ConfigError
 from posd.events import DeviceClass, RawRead

@@ -6,10 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+from posd.cards.card_rule import Check, Source
 from posd.cards.layouts import LAYOUTS
 from posd.cards.loyalty_file import LoyaltyFile, parse_loyalty_file
 from posd.cards.reads import RejectReason
-from posd.cards.rules import Check, Source, parse_rules
+from posd.cards.rules import parse_rules
 from posd.cards.scripts.layouts import POSD_AID
 
 PAGE = (Path(__file__).parents[1] / "docs" / "cards.md").read_text("utf-8")
@@ -19,7 +20,7 @@ def test_the_example_configuration_is_one() -> None:
     example = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert example is not None
     rules = parse_rules(tomllib.loads(example[1])["cards"])
-    assert [rule.read for rule in rules.rule] == [Source.BARCODE, Source.LOYALTY]
+    assert [rule.read for rule in rules.rule] == [Source.BARCODE, Source.BARCODE, Source.LOYALTY]
     assert rules.code_ids_of("counter-2") is not None
 
 

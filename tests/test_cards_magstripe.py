@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from posd.cards.iso7813 import BadSwipe, Swipe, is_swipe, parse_swipe, primary_number, swipe_text
-from posd.cards.reads import RejectReason
+from posd.cards.iso7813 import Swipe, is_swipe, parse_swipe, primary_number, swipe_text
+from posd.cards.reads import Refusal, RejectReason
 
 TRACK_1 = st.text(alphabet=[chr(c) for c in range(0x20, 0x60) if chr(c) not in "%;+?"], min_size=2, max_size=76)
 TRACK_2 = st.text(alphabet="0123456789=:<>", min_size=1, max_size=37)
@@ -22,7 +22,7 @@ def tracks(text: str) -> dict[int, str]:
 
 def why(text: str) -> RejectReason:
     swipe = parse_swipe(text)
-    assert isinstance(swipe, BadSwipe), swipe
+    assert isinstance(swipe, Refusal), swipe
     assert not any(character.isdigit() and character not in "123" for character in swipe.detail)
     return swipe.reason
 
@@ -107,7 +107,7 @@ def test_a_swipe_cut_anywhere_is_never_a_shorter_number(track1: str, track2: str
     whole = swipe_text(track1, track2)
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
     swipe = parse_swipe(cut)
-    assert isinstance(swipe, BadSwipe) or swipe.tracks == {1: track1}
+    assert isinstance(swipe, Refusal) or swipe.tracks == {1: track1}
 
 
 @given(TRACK_2, st.data())
@@ -122,7 +122,7 @@ def test_one_wrong_character_is_found_by_the_lrc(track2: str, data: st.DataObjec
 @given(st.text(max_size=60))
 def test_any_text_is_a_swipe_or_a_reason(text: str) -> None:
     for candidate in (text, "%" + text, ";" + text + "?"):
-        assert isinstance(parse_swipe(candidate), Swipe | BadSwipe)
+        assert isinstance(parse_swipe(candidate), Swipe | Refusal)
 
 
 @pytest.mark.parametrize(
