@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, get_type_hints
 
 from posd.drivers.base import DriverSpec
+from posd.drivers.read_filter import ReadOptions
 from posd.drivers.registry import BrokenDriver, driver_names, load_driver
 from posd.events import DeviceClass
 from scripts.markdown import table
@@ -52,7 +53,7 @@ def config_keys(config: type[Any], prefix: str = "") -> Iterator[Key]:
 
 
 def driver_tables() -> str:
-    parts = []
+    parts = ["### Every reader", _key_table(ReadOptions)]
     for name, spec in bundled_drivers().items():
         parts += [f"### `{name}`", _headline(spec.config_type), _key_table(spec.config_type)]
     return "\n\n".join(parts)

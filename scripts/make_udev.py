@@ -34,9 +34,9 @@ def hwdb() -> str:
     """Every id that a rule may hand out. Keyboards of people are in no record, so nothing ever happens to them."""
     records: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in known_devices():
-        if row.node and not row.keyboard:
+        if row.udev_key:
             record = records.setdefault((row.node, row.device_class.value), {})
-            record.setdefault(f"posd:{row.node}:v{row.vendor}p{row.product}", []).append(row.name)
+            record.setdefault(row.udev_key, []).append(row.name)
     return "\n".join([HWDB_HEAD, *(_record(role, ids) for (_, role), ids in sorted(records.items()))])
 
 

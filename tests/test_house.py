@@ -6,6 +6,7 @@ The rules are `docs/design.md`; this test only reads the source.
 from __future__ import annotations
 
 import ast
+import configparser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,6 +249,21 @@ def test_the_contract_ships_for_strangers_and_is_no_part_of_a_till() -> None:
     """It needs pytest, which a till does not have."""
     for path in SOURCES:
         assert "posd.drivers.contract" not in [name for name, _ in imports(path)], path
+
+
+def test_every_file_that_is_no_module_is_packed() -> None:
+    """What setup.cfg leaves out is missing on every till, and in no test."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packed = {
+        file
+        for package, patterns in setup["options.package_data"].items()
+        for pattern in patterns.split(",")
+        for file in (ROOT / package.replace(".", "/")).glob(pattern.strip())
+    }
+    files = {file for file in PACKAGE.rglob("*.*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert files, "there are some"
+    assert not [str(file.relative_to(ROOT)) for file in sorted(files - packed)]
 
 
 def test_the_top_level_is_what_the_plan_says() -> None:

@@ -41,7 +41,8 @@ def test_one_id_two_devices() -> None:
 
 def test_nobody_is_known_by_accident() -> None:
     assert known_device(0x046D, 0xC31C) is None, "an ordinary keyboard"
-    assert known_device(0x0403, 0x6001) is None, "a serial bridge may be anything"
+    for bridge in ((0x0403, 0x6001), (0x10C4, 0xEA60), (0x1A86, 0x7523), (0x067B, 0x2303)):
+        assert known_device(*bridge) is None, "a serial bridge may be anything"
 
 
 def test_every_row_is_well_formed() -> None:

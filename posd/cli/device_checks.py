@@ -90,12 +90,8 @@ def _udev(facts: DeviceFacts) -> Check:
 def missing_keys(hwdb: str) -> list[str]:
     """Keys of known readers that stand in no line of ``hwdb``. Keyboards and readers of pcscd have none."""
     there = set(_HWDB_KEY.findall(hwdb))
-    wanted = [
-        f"posd:{known.node}:v{known.vendor}p{known.product}"
-        for known in known_devices()
-        if known.node and not known.keyboard
-    ]
-    return [key for key in dict.fromkeys(wanted) if key not in there]
+    wanted = dict.fromkeys(known.udev_key for known in known_devices() if known.udev_key)
+    return [key for key in wanted if key not in there]
 
 
 def _pcscd(facts: DeviceFacts) -> Iterator[Check]:

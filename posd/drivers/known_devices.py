@@ -47,6 +47,12 @@ class KnownDevice:
         """Subsystem of the device node that the driver opens; empty for readers that pcscd holds."""
         return self.subsystem or SUBSYSTEMS[self.driver]
 
+    @property
+    def udev_key(self) -> str:
+        """Its name in udev's hardware database. Empty where udev has nothing to do for us: readers that pcscd holds,
+        and keyboards, which stay as they are."""
+        return f"posd:{self.node}:v{self.vendor}p{self.product}" if self.node and not self.keyboard else ""
+
 
 @cache
 def known_devices() -> tuple[KnownDevice, ...]:
