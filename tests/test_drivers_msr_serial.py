@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from posd.cards.decode import decode
-from posd.cards.msr_encoder import CUT_OFF, EMPTY_STRIPE, Command
+from posd.cards.msr_encoder import CUT_OFF, EMPTY_STRIPE, Command, packet_payload, to_packets
 from posd.cards.reads import MagstripeRead
 from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel
@@ -18,9 +19,11 @@ from posd.errors import DeviceBusy, ProtocolFault
 from posd.events import DeviceClass
 from posd.machine import SystemClock
 from tests.contract_driver import PATIENCE_S, Rig, Session, StreamContract, eventually
+from tests.fakes.hidraw_devices import MAGTEK_INSERT, MSR605X, HidBench, HidReader, node
 from tests.fakes.msr_encoder import HARMFUL, READ_ISO, RESET, Attendant, FakeEncoder, answer
 from tests.fakes.serial_port import SerialPort
 
+NUMBER = 24
 READS_ONLY = {command.value for command in Command}
 
 
@@ -34,6 +37,45 @@ def nothing_harmful() -> Iterator[None]:
     assert not FakeEncoder.everything & HARMFUL
 
 
+class Cable(Protocol):
+    """What leads to an encoder; `SerialPort` is one."""
+
+    path: Path
+    fresh: bool
+
+    def send(self, data: bytes) -> None: ...
+    def receive(self, within_s: float) -> bytes: ...
+    def settle(self) -> None: ...
+    def plug(self) -> None: ...
+    def unplug(self) -> None: ...
+
+
+class PacketCable:
+    """An MSR605X: the same bytes in packets, over hidraw."""
+
+    path, fresh = Path(node(NUMBER)), False
+
+    def __init__(self, bench: HidBench) -> None:
+        self._bench = bench
+
+    def send(self, data: bytes) -> None:
+        self._bench.report(NUMBER, *to_packets(data))
+
+    def receive(self, within_s: float) -> bytes:
+        reports = self._bench.written(NUMBER)
+        assert all(len(report) == 65 and report[0] == 0 for report in reports), "report id 0 and 64 bytes"
+        return b"".join(packet_payload(report[1:]) for report in reports)
+
+    def settle(self) -> None:
+        self._bench.settle(NUMBER)
+
+    def plug(self) -> None:
+        self._bench.plug(NUMBER)
+
+    def unplug(self) -> None:
+        self._bench.unplug(NUMBER)
+
+
 class EncoderRig(Rig):
     told = (
         answer(b"%M98100012^A/B^2512?", b";98100012=2512?", b""),
@@ -42,12 +84,12 @@ class EncoderRig(Rig):
     )
     reads = (b"%M98100012^A/B^2512?\r;98100012=2512?", b";98100012?", b";E?\r+12345?")
 
-    def __init__(self, port: SerialPort, encoder: FakeEncoder) -> None:
-        self.port, self.encoder = port, encoder
-        self.config = MsrSerialConfig(str(port.path))
-        port.fresh = False
+    def __init__(self, cable: Cable, encoder: FakeEncoder) -> None:
+        self.cable, self.encoder = cable, encoder
+        self.config = MsrSerialConfig(str(cable.path))
+        cable.fresh = False
         self._inside = False
-        self.attendant = Attendant(encoder, lambda: port.receive(0), port.send)
+        self.attendant = Attendant(encoder, lambda: cable.receive(0), cable.send)
 
     def open(self) -> Driver:
         return MsrSerial("stripe", self.config, SystemClock())
@@ -67,26 +109,27 @@ class EncoderRig(Rig):
         if not self._inside:
             self.encoder.armed.clear()
         with self.attendant.lock:
-            self.port.send(data)
+            self.cable.send(data)
 
     def settle(self) -> None:
-        self.port.settle()
+        with self.attendant.lock:
+            self.cable.settle()
 
     def noise(self) -> None:
         with self.attendant.lock:
-            self.port.send(b"\x00\xff12345\x1b")
-        self.port.settle()
+            self.cable.send(b"\x00\xff12345\x1b")
+        self.settle()
 
     def lose(self) -> None:
         with self.attendant.lock:
-            self.port.unplug()
+            self.cable.unplug()
 
     def restore(self) -> None:
         self._inside = False
         self.encoder.armed.clear()
         with self.attendant.lock:
-            self.port.plug()
-        self.port.fresh = False
+            self.cable.plug()
+        self.cable.fresh = False
 
 
 @pytest.fixture
@@ -107,6 +150,44 @@ class TestMsrSerial(StreamContract):
     """With the fixture above."""
 
 
+@pytest.fixture
+def packets(encoder: FakeEncoder) -> Iterator[EncoderRig]:
+    with HidBench(HidReader(NUMBER, MSR605X, "MSR605X", product=0x0003)) as bench:
+        bench.plug(NUMBER)
+        rig = EncoderRig(PacketCable(bench), encoder)
+        try:
+            yield rig
+        finally:
+            rig.attendant.close()
+
+
+@pytest.mark.slow
+class TestMsr605x(StreamContract):
+    @pytest.fixture
+    def rig(self, packets: EncoderRig) -> Rig:
+        return packets
+
+
+def test_an_msr605x_is_found_asked_and_read(packets: EncoderRig) -> None:
+    (found,) = SPEC.probe()
+    assert (found.driver, found.name) == ("msr_serial", "MSR605X")
+    assert Path(found.address).resolve() == Path(node(NUMBER))
+    checks = SPEC.check_health("stripe", packets.config, HealthLevel.EXTERNAL)
+    assert all(check.ok for check in checks)
+    assert checks[-3].detail == "model 3"
+    with Session(packets) as session:
+        for n, payload in enumerate(packets.reads):
+            packets.send([packets.told[n]])
+            assert session.next().payload == payload
+
+
+def test_an_insert_reader_with_the_same_id_is_no_encoder() -> None:
+    with HidBench(HidReader(NUMBER, MAGTEK_INSERT, product=0x0003)) as bench:
+        bench.plug(NUMBER)
+        assert SPEC.probe() == []
+
+
+@pytest.mark.slow
 class TestLostAtEveryByte(StreamContract):
     @pytest.fixture
     def rig(self, rig: EncoderRig) -> Rig:
@@ -148,7 +229,7 @@ def test_an_encoder_that_is_given_back_waits_for_no_card(rig: EncoderRig) -> Non
 def test_a_bad_swipe_is_a_flaw_and_the_next_one_is_read(rig: EncoderRig, told: bytes) -> None:
     with Session(rig) as session:
         rig.encoder.armed.clear()
-        rig.port.send(told)
+        rig.cable.send(told)
         read = session.next()
         assert read.flaw
         assert read.payload == b""
@@ -159,7 +240,7 @@ def test_a_bad_swipe_is_a_flaw_and_the_next_one_is_read(rig: EncoderRig, told: b
 def test_an_empty_stripe_says_so(rig: EncoderRig) -> None:
     with Session(rig) as session:
         rig.encoder.armed.clear()
-        rig.port.send(answer())
+        rig.cable.send(answer())
         assert session.next().flaw == EMPTY_STRIPE
 
 
@@ -168,9 +249,9 @@ def test_an_answer_that_breaks_off_is_a_flaw_and_neither_half_a_card(rig: Encode
     told = rig.told[0]
     with Session(rig) as session:
         rig.encoder.armed.clear()
-        rig.port.send(told[:30])
+        rig.cable.send(told[:30])
         assert session.next(within_s=3 * GAP_NS / 1e9).flaw == CUT_OFF
-        rig.port.send(told[30:])
+        rig.cable.send(told[30:])
         rig.ready()
         assert rig.encoder.heard[-2:] == [RESET, READ_ISO]
         rig.send(rig.pieces(1))
@@ -211,12 +292,14 @@ def test_looking_from_within_says_nothing_to_the_encoder(rig: EncoderRig) -> Non
     assert rig.encoder.heard == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "ok"), [(FakeEncoder(ram=b"A"), False), (FakeEncoder(ram=b""), True)])
 def test_a_memory_test_that_fails_and_one_that_there_is_not(rig: EncoderRig, ok: bool) -> None:
     memory = SPEC.check_health("stripe", rig.config, HealthLevel.EXTERNAL)[-1]
     assert (memory.name, memory.ok) == ("memory", ok)
 
 
+@pytest.mark.slow
 def test_health_of_an_encoder_that_is_off_or_away(rig: EncoderRig) -> None:
     rig.encoder.on = False
     (wrong,) = [c for c in SPEC.check_health("stripe", rig.config, HealthLevel.EXTERNAL) if not c.ok]

@@ -79,6 +79,7 @@ class TestSerialLine(StreamContract):
         return LineRig(port)
 
 
+@pytest.mark.slow
 class TestLostAtEveryByte(StreamContract):
     """The same contract with the plug pulled behind each byte of a read."""
 
@@ -160,6 +161,7 @@ def test_the_prefixes_that_name_the_symbology_pass(port: SerialPort) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.complaint(9)
 def test_half_a_read_is_a_flaw_and_neither_half_becomes_a_number(port: SerialPort) -> None:
     with Session(LineRig(port)) as session:

@@ -39,6 +39,8 @@ POS_SCANNER = bytes.fromhex(
 POS_SCANNER_BARE = bytes.fromhex("058c 0902 a101 8502 1500 26ff00 7508 953f 0912 8102 c0")
 """The same length, and nothing told of what stands in it."""
 SYMBOL_COM = bytes.fromhex("0600ff 0901 a101 1500 26ff00 7508 9540 0902 8102 c0")
+MSR605X = bytes.fromhex("0600ff 0901 a101 1500 26ff00 7508 9540 0902 8102 9540 0903 9102 c0")
+"""Encoder: packets of 64 bytes both ways."""
 KEYBOARD = bytes.fromhex(
     "0501 0906 a101 0507 19e0 29e7 1500 2501 7501 9508 8102 9501 7508 8101 9506 2565 1900 2965 8100 c0"
 )
@@ -65,8 +67,15 @@ class HidReader:
 class HidBench(InputBench):
     """The machine's HID devices, and keyboards if wanted, for as long as the context lasts."""
 
+    def __enter__(self) -> HidBench:
+        return self
+
     def report(self, number: int, *reports: bytes) -> None:
         self._ask("report", number, [report.hex() for report in reports])
+
+    def written(self, number: int) -> list[bytes]:
+        """The reports that the driver sent since it was asked last, with the report id in front."""
+        return [bytes.fromhex(report) for report in self._ask("written", number)]
 
 
 def node(number: int) -> str:

@@ -96,6 +96,19 @@ def hand_over(client: Json, data: bytes) -> int:
 class RawHid(Device):
     read_error = errno.EIO
 
+    def __init__(self, about: dict[str, Json]) -> None:
+        super().__init__(about)
+        self.written: list[str] = []
+        self.connect("handle-write", self._on_write)
+
+    def _on_write(self, _base: Json, client: Json) -> bool:
+        """Output reports go to the device and not into the pipe that carries its own."""
+        report = bytes(client.get_arg().retrieve())
+        if not self.gone:
+            self.written.append(report.hex())
+        client.complete(-1 if self.gone else len(report), errno.ENODEV if self.gone else 0)
+        return True
+
     def _answer(self, client: Json, request: int) -> int:
         about, descriptor = self.about, bytes.fromhex(self.about["descriptor"])
         data = {
@@ -219,6 +232,8 @@ class Socket:
         Path(f"{self.root}/sys{self.usb}").rename(self.parked)
         Path(self.root + self.node).unlink()
         self.link.unlink()
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.pipe, b"\0")  # wakes those who opened it for writing too: to them a pipe never hangs up
         os.close(self.pipe)  # a poll says POLLHUP from now on, as the kernel's does; reads are answered by _on_read
         self.bed.detach_ioctl(self.node)
         self.graveyard.append(device)
@@ -259,6 +274,15 @@ class HidrawSocket(Socket):
         """Send reports, given in hex."""
         for report in reports:
             os.write(self.pipe, bytes.fromhex(report))
+
+    def written(self) -> list[str]:
+        """Reports, in hex, that the driver sent since it was asked last."""
+        device = self.device
+        if not isinstance(device, RawHid):
+            return []
+        count = len(device.written)
+        taken, device.written[:count] = device.written[:count], []
+        return taken
 
     def _description(self) -> str:
         about = self.about
