@@ -122,12 +122,12 @@ _SECTIONS: dict[str, type[Any]] = {
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Read ``path`` and the ``conf.d`` beside it. Without ``path``: the system's file when there is one, else
-    defaults. Raises `ConfigError` naming file, table and key."""
+    """Read ``path`` and the ``conf.d`` beside it. Without ``path``: the system's, of which neither need be there.
+    Raises `ConfigError` naming file, table and key."""
     file = path or CONFIG_FILE
     if path is not None and not path.is_file():
         raise ConfigError(f"{path} does not exist; write it or leave out --config")
-    files = [file, *sorted((file.parent / "conf.d").glob("*.toml"))] if file.is_file() else []
+    files = [*([file] if file.is_file() else []), *sorted((file.parent / "conf.d").glob("*.toml"))]
     return parse_config([(str(item), _text_of(item)) for item in files])
 
 

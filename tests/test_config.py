@@ -81,6 +81,15 @@ def test_mistakes_are_named_with_the_nearest_key(text: str, said: str) -> None:
     assert "posd.toml" in str(caught.value) or "reader" in str(caught.value)
 
 
+def test_conf_d_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh shop has no posd.toml; the technician only adds the readers."""
+    monkeypatch.setattr("posd.config.CONFIG_FILE", tmp_path / "posd.toml")
+    assert load_config().readers == ()
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/readers.toml").write_text('[[reader]]\nid = "desk"\ndriver = "pcsc"\n')
+    assert [reader.reader_id for reader in load_config().readers] == ["desk"]
+
+
 def test_conf_d_adds_readers_and_overrides_key_by_key(tmp_path: Path) -> None:
     (tmp_path / "posd.toml").write_text('[shop]\nname = "A"\ntill = "1"\n')
     (tmp_path / "conf.d").mkdir()
