@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from posd.cards.checks import gs1_ok, luhn_ok
 from posd.cards.chip import ChipContents, decode_chip, encode_chip
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
+from posd.cards.ndef import EXTERNAL, TEXT, URI, NdefRecord, encode_message, parse_message
 from posd.cards.reads import RejectReason
 from posd.clock import Instant
 from posd.drivers import simulated
@@ -177,6 +178,56 @@ def test_a_masked_loyalty_file_is_whole_and_a_uid_becomes_a_counter() -> None:
     assert isinstance(masked, LoyaltyFile)
     assert (masked.issuer, len(masked.number), masked.number != NUMBER) == ("SHOP", len(NUMBER), True)
     assert replayed.uid == bytes.fromhex("04000000000001")
+
+
+def masked_content(name: str, data: bytes) -> bytes:
+    line = Transcript(BEGAN).read(
+        raw(encode_chip(ChipContents(b"\x3b\x80", None, {name: data})), DeviceClass.SMARTCARD)
+    )
+    exchange = parse_line(line)
+    assert exchange is not None
+    return decode_chip(exchange.payload).contents[name]
+
+
+def test_contents_of_no_known_form_are_not_shown() -> None:
+    assert masked_content("purse", b"\x12\x34Jane") == bytes(6)
+    assert masked_content("loyalty", bytes(range(0x80, 0x90))) == bytes(16)
+    assert masked_content("ndef", b"no message") == bytes(10)
+    assert masked_content("sun", bytes.fromhex("04a2b3c4d5e680")) == bytes.fromhex("04000000000001")
+
+
+def test_texts_of_chips_keep_their_form_and_lose_numbers_and_names() -> None:
+    shown = masked_content("loyalty", f"M{NUMBER} Jane Doe\0\0".encode())
+    assert (shown[:2], shown[17:]) == (b"M9", b" XXXX XXX\0\0")
+    assert NUMBER.encode() not in shown
+    assert masked_content("desfire", NUMBER.encode())[:1] == b"9"
+    records = [
+        NdefRecord(URI, f"https://shop.example/8018/{NUMBER}?uid=04A2B3C4D5E680"),
+        NdefRecord(TEXT, "Jane AB12CD34"),
+        NdefRecord(f"{EXTERNAL}shop.example:card", NUMBER),
+    ]
+    uri, text, card = parse_message(masked_content("ndef", encode_message(records)))
+    assert uri.text is not None and uri.text.startswith("https://shop.example/8018/9")
+    assert uri.text.endswith("?uid=99A9B9C9D9E999")
+    assert (text.text, card.type) == ("XXXX AB99CD99", f"{EXTERNAL}shop.example:card")
+    assert card.text is not None and card.text.startswith("9") and card.text != NUMBER
+
+
+@pytest.mark.fuzz
+@given(name=st.sampled_from(["loyalty", "ndef", "sun", "desfire", "other"]), data=st.binary(min_size=1))
+def test_every_content_has_a_line(name: str, data: bytes) -> None:
+    masked_content(name, data)
+
+
+@pytest.mark.parametrize(
+    ("scan", "shown"),
+    [("]E04006381333931", "]E0900000000"), ("]C0AB12CD34", "]C0AB99CD99"), ("]Q1MEMBER-7", "]Q1MEMBER-7")],
+)
+def test_the_aim_identifier_and_letters_stay(scan: str, shown: str) -> None:
+    exchange = parse_line(Transcript(BEGAN).read(raw(scan.encode())))
+    assert exchange is not None
+    assert exchange.payload.decode().startswith(shown)
+    assert len(exchange.payload) == len(scan)
 
 
 def test_a_refused_payment_card_and_a_strangers_payload_have_lines_too() -> None:

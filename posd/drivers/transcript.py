@@ -9,7 +9,8 @@
     +9.700 door smartcard lost
 
 Seconds since the recording began, reader, device class, what happened, its value as JSON. No line ever holds a number
-of a card: digits are replaced by others that check the same way, names by X, UIDs by counters.
+of a card: digits are replaced by others that check the same way, names by X, UIDs by counters. Of what a chip holds,
+only contents whose form is known are shown at all, masked; anything else becomes zero bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from posd.cards.chip import LOYALTY, ChipContents, decode_chip, encode_chip
+from posd.cards import chip, ndef
+from posd.cards.chip import ChipContents, decode_chip, encode_chip
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
 from posd.cards.masking import SHORTEST, Masker
 from posd.cards.reads import RejectReason
@@ -34,6 +36,11 @@ TRAFFIC = 5
 
 _LINE = re.compile(r"\+(\d+)\.(\d{3}) (\S+) (msr|scanner|smartcard) (text|flaw|chip|lost)(?: (.+))?")
 _HOLDER = re.compile(r"(?<=\^)[^^?]+(?=\^)")
+_AIM_ID = re.compile(r"\][A-Za-z][0-9A-Za-z]")
+_MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{6,}")
+"""A number with letters in it, a UID in hex: no check digit to keep."""
+_SHORT_RUN = re.compile(rf"(?<![0-9])[0-9]{{1,{SHORTEST - 1}}}(?![0-9])")
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _SHORT_NUMBER = re.compile(rf"[%;+]?[0-9]{{1,{SHORTEST - 1}}}\??")
 
 
@@ -72,10 +79,10 @@ class Transcript:
 
     def _chip(self, read: RawRead) -> str:
         try:
-            chip = self._mask_chip(decode_chip(read.payload))
+            masked = self._mask_chip(decode_chip(read.payload))
         except ValueError:  # a stranger's driver
             return self._line(read.read_at, read.device, read.device_class, "flaw", RejectReason.UNREADABLE)
-        return self._line(read.read_at, read.device, read.device_class, "chip", _chip_as_json(chip))
+        return self._line(read.read_at, read.device, read.device_class, "chip", _chip_as_json(masked))
 
     def lost(self, reader: str, device_class: DeviceClass, at: Instant) -> str:
         """The line of a device that went away."""
@@ -87,26 +94,68 @@ class Transcript:
         return f"+{seconds}.{ms:03} {reader} {device_class} {kind}{shown}"
 
     def _mask_text(self, text: str) -> str:
+        if aim := _AIM_ID.match(text):  # its digit belongs to no number
+            return aim[0] + self._mask_text(text[aim.end() :])
         if _SHORT_NUMBER.fullmatch(text):  # too short for a check digit to matter
-            return re.sub("[0-9]", "9", text)
-        return _HOLDER.sub(lambda name: re.sub(r"[^/ ]", "X", name[0]), self._masker.text(text))
+            return _nines(text)
+        masked = _HOLDER.sub(lambda name: re.sub(r"[^/ ]", "X", name[0]), self._masker.text(text))
+        return _MIXED.sub(lambda mixed: _SHORT_RUN.sub(lambda run: _nines(run[0]), mixed[0]), masked)
 
-    def _mask_chip(self, chip: ChipContents) -> ChipContents:
-        contents = {name: self._mask_content(name, data) for name, data in chip.contents.items()}
-        return replace(chip, uid=self._mask_uid(chip.uid), contents=contents)
+    def _mask_chip(self, read: ChipContents) -> ChipContents:
+        contents = {name: self._mask_content(name, data) for name, data in read.contents.items()}
+        return replace(read, uid=self._mask_uid(read.uid), contents=contents)
 
     def _mask_content(self, name: str, data: bytes) -> bytes:
-        file = parse_loyalty_file(data) if name == LOYALTY else None
+        """What has no known form is not shown: nobody knows what stands in it."""
+        file = parse_loyalty_file(data) if name == chip.LOYALTY else None
         if isinstance(file, LoyaltyFile):  # masked inside, so that its checksum holds again
             return encode_loyalty_file(LoyaltyFile(file.issuer, self._mask_text(file.number)))
-        return self._masker.bytes(data)
+        match name:
+            case chip.SUN:
+                return self._mask_uid(data) or b""
+            case chip.NDEF:
+                return self._mask_ndef(data)
+            case chip.LOYALTY | chip.DESFIRE if _is_text(data):
+                return _without_words(self._mask_text(data.decode("latin-1"))).encode("latin-1")
+            case chip.LOYALTY:  # another layout: two digits a byte keep their check, anything else is not shown
+                masked = self._masker.bytes(data)
+                return masked if masked != data else bytes(len(data))
+        return bytes(len(data))
+
+    def _mask_ndef(self, message: bytes) -> bytes:
+        """Record by record, so that rules still find what they look for."""
+        try:
+            records = ndef.parse_message(message)
+        except ndef.NdefError:
+            return bytes(len(message))
+        return ndef.encode_message(replace(record, text=self._mask_record(record)) for record in records)
+
+    def _mask_record(self, record: ndef.NdefRecord) -> str | None:
+        if record.text is None:
+            return None
+        masked = self._mask_text(record.text)
+        return masked if record.type == ndef.URI else _without_words(masked)
 
     def _mask_uid(self, uid: bytes | None) -> bytes | None:
         """The first byte says maker or "random" and stays."""
         if not uid:
             return uid
-        number = len(self._uids) + 1
-        return self._uids.setdefault(uid, uid[:1] + number.to_bytes(len(uid) - 1, "big"))
+        room = len(uid) - 1
+        number = (len(self._uids) + 1) % 256**room
+        return self._uids.setdefault(uid, uid[:1] + number.to_bytes(room, "big"))
+
+
+def _nines(text: str) -> str:
+    return re.sub("[0-9]", "9", text)
+
+
+def _without_words(text: str) -> str:
+    return _WORD.sub(lambda word: "X" * len(word[0]), text)
+
+
+def _is_text(data: bytes) -> bool:
+    """Printable ASCII, filled up with zeros or ones as memories are."""
+    return data.strip(b"\0\xff").decode("latin-1").isprintable() and data.strip(b"\0\xff").isascii()
 
 
 def parse_line(line: str) -> Exchange | None:
@@ -136,13 +185,13 @@ def _value(kind: str, value: Any) -> tuple[bytes, str | None]:
             return b"", None
 
 
-def _chip_as_json(chip: ChipContents) -> dict[str, object]:
-    if chip.refusal is not None:
-        return {"refusal": chip.refusal.value}
-    shown: dict[str, object] = {"atr": chip.atr.hex()}
-    if chip.uid is not None:
-        shown["uid"] = chip.uid.hex()
-    return shown | {"contents": {name: data.hex() for name, data in chip.contents.items()}}
+def _chip_as_json(read: ChipContents) -> dict[str, object]:
+    if read.refusal is not None:
+        return {"refusal": read.refusal.value}
+    shown: dict[str, object] = {"atr": read.atr.hex()}
+    if read.uid is not None:
+        shown["uid"] = read.uid.hex()
+    return shown | {"contents": {name: data.hex() for name, data in read.contents.items()}}
 
 
 def _chip_from_json(value: Mapping[str, Any]) -> ChipContents:
