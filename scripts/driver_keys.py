@@ -1,6 +1,6 @@
 """The keys of each bundled driver, from its configuration dataclass: name, default, and what its docstring says.
 
-A meaning is either a string below the field, or ````key``: text`` in the docstring of the class.
+A meaning is a string below the field, or in the docstring of its class: "``key``: text", "``one``, ``other``: text".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from posd.drivers.base import DriverSpec
 from posd.drivers.read_filter import ReadOptions
@@ -41,15 +41,16 @@ def bundled_drivers() -> dict[str, DriverSpec]:
 
 
 def config_keys(config: type[Any], prefix: str = "") -> Iterator[Key]:
-    """Fields of ``config``; those of a dataclass within it follow as ``card.aid``."""
+    """Fields of ``config``; those of a dataclass within it are ``card.aid``. One that may be left out has a row too."""
     meanings, hints = _meanings(config), get_type_hints(config)
     for field in dataclasses.fields(config):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            yield from config_keys(hint, f"{prefix}{field.name}.")
-            continue
-        meaning = "; ".join(part for part in (meanings.get(field.name, ""), _choices(hint)) if part)
-        yield Key(prefix + field.name, _default(field), meaning)
+        hint, name = hints[field.name], prefix + field.name
+        inner = next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
+        if inner is not hint:
+            own = meanings.get(field.name) or (_first_sentence(inner) if inner else "")
+            yield Key(name, _default(field), "; ".join(part for part in (own, _choices(hint)) if part))
+        if isinstance(inner, type):
+            yield from config_keys(inner, f"{name}.")
 
 
 def driver_tables() -> str:
@@ -66,13 +67,20 @@ def _key_table(config: type[Any]) -> str:
 
 def _headline(config: type[Any]) -> str:
     """First sentence of the driver's module."""
-    text = inspect.getdoc(sys.modules[config.__module__]) or ""
-    return _plain(re.split(r"(?<=\.)\s|\n\n", text, maxsplit=1)[0])
+    return _first_sentence(sys.modules[config.__module__])
+
+
+def _first_sentence(documented: object) -> str:
+    return _plain(re.split(r"(?<=\.)\s|\n\n", inspect.getdoc(documented) or "", maxsplit=1)[0])
 
 
 def _meanings(config: type[Any]) -> dict[str, str]:
-    in_class = re.split(r"``(\w+)``:\s", inspect.getdoc(config) or "")
-    found = {name: _plain(text).rstrip(".") for name, text in zip(in_class[1::2], in_class[2::2], strict=True)}
+    in_class = re.split(r"((?:``\w+``,\s)*``\w+``):\s", inspect.getdoc(config) or "")
+    found = {
+        name: _plain(text).rstrip(".,;")
+        for names, text in zip(in_class[1::2], in_class[2::2], strict=True)
+        for name in re.findall(r"\w+", names)
+    }
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(config))).body
     assert isinstance(definition, ast.ClassDef)
     for field, below in zip(definition.body, definition.body[1:], strict=False):

@@ -84,11 +84,13 @@ class Inner:
 @dataclass(frozen=True)
 class Config:
     """A reader. ``address``: where it is;
-    a link. ``paced``: slowly."""
+    a link. ``paced``,
+    ``slow``: with pauses."""
 
     address: str
     inner: Inner
     paced: bool = True
+    slow: bool = False
     gap_ms: int = 5
     """Longer than this is a pause."""
 
@@ -97,7 +99,8 @@ def test_keys_are_told_with_default_and_meaning() -> None:
     assert list(config_keys(Config)) == [
         Key("address", "", "where it is; a link"),
         Key("inner.size", "none", "of the file"),
-        Key("paced", "`true`", "slowly"),
+        Key("paced", "`true`", "with pauses"),
+        Key("slow", "`false`", "with pauses"),
         Key("gap_ms", "`5`", "Longer than this is a pause"),
     ]
 

@@ -23,7 +23,8 @@ _MOST_TAGS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class SunLayout:
-    """Names of the link's parameters. ``mac_from``: the parameter at whose value the MAC's input begins, as the tag's
+    """Names of the link's parameters. ``picc_data``: encrypted UID and counter. ``uid``, ``counter``: where they stand
+    in clear. ``mac``: the tag's proof. ``mac_from``: the parameter at whose value the MAC's input begins, as the tag's
     SDMMACInputOffset says; none = empty input."""
 
     picc_data: str = "picc_data"

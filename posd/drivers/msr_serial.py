@@ -87,7 +87,8 @@ class PacketLine:
 
 @dataclass(frozen=True, slots=True)
 class MsrSerialConfig:
-    """``[[reader]]`` with ``driver = "msr_serial"``. ``address``: a serial line, or the hidraw node of an MSR605X."""
+    """``[[reader]]`` with ``driver = "msr_serial"``. ``address``: a serial line, or the hidraw node of an MSR605X.
+    ``baud``: of the line; over hidraw it does not matter."""
 
     address: str
     baud: int = 9600

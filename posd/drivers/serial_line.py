@@ -40,9 +40,14 @@ WRONG_CHARACTERS = flaw(RejectReason.UNREADABLE, "no text in the set encoding; c
 
 @dataclass(frozen=True, slots=True)
 class SerialLineConfig:
-    """``[[reader]]`` with ``driver = "serial_line"``. ``silence_ms``: a longer pause ends what was being sent.
-    ``fixed_length``: bytes of every read, with ``suffix = "fixed"``. ``encoding``: of the reader, by Python's name
-    (``cp1256``, ``latin-1``)."""
+    """``[[reader]]`` with ``driver = "serial_line"``.
+
+    ``address``: a link under /dev/posd or /dev/serial/by-path, or a line. ``baud``, ``data_bits``, ``stop_bits``: as
+    the reader is set up; over USB CDC they do not matter. ``parity``: ``none``, ``even`` or ``odd``.
+    ``hardware_flow``: the reader waits for RTS and CTS. ``suffix``: what ends a read. ``fixed_length``: bytes of every
+    read, with ``suffix = "fixed"``. ``silence_ms``: a longer pause ends what was being sent. ``encoding``: of the
+    reader, by Python's name (``cp1256``, ``latin-1``).
+    """
 
     address: str
     device_class: DeviceClass = DeviceClass.SCANNER

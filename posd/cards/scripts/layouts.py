@@ -37,8 +37,8 @@ class ClassicLayout:
 @dataclass(frozen=True, slots=True)
 class DesfireLayout:
     """``[reader.card.desfire]``: MIFARE DESFire with AES. ``aid``: three bytes as they go over the air, in hex.
-    ``system_id``: 6 to 21 bytes that take part in the keys of each card. ``communication``: the file's mode where the
-    card does not tell it without a key."""
+    ``key_number``: of the key that reads. ``file``: number of the loyalty file. ``system_id``: 6 to 21 bytes that take
+    part in the keys of each card. ``communication``: the file's mode where the card does not tell it without a key."""
 
     aid: str = POSD_DESFIRE_AID.hex()
     key_number: int = 1
@@ -70,8 +70,8 @@ class DesfireLayout:
 @dataclass(frozen=True, slots=True)
 class MemoryCardLayout:
     """``[reader.card.memory_card]``: SLE4442 and SLE4428. ``readers``: names of readers that take ACS's command for the
-    card's type; ``readers_without_select``: of those that read at once. Others are asked nothing. The loyalty file
-    begins at ``offset``; of an SLE4442 the first 32 bytes can be protected and stay the issuer's."""
+    card's type; ``readers_without_select``: of those that read at once; others are asked nothing. ``offset``: where
+    the loyalty file begins; of an SLE4442 the first 32 bytes can be protected and stay the issuer's."""
 
     readers: tuple[str, ...] = ("*ACR38*", "*ACR39*")
     readers_without_select: tuple[str, ...] = ("*OMNIKEY*3121*", "*ST-1144*")
@@ -84,9 +84,9 @@ class MemoryCardLayout:
 
 @dataclass(frozen=True, slots=True)
 class ChipLayout:
-    """``[reader.card]``. The loyalty file: ``aid`` as hex; ``file_id`` (four hex digits) is selected after the
-    application, none = the application answers READ BINARY itself; at most ``max_bytes`` are read, of whatever card.
-    ``keys_file``: path of the file with the keys, see `posd.cards.card_keys`."""
+    """``[reader.card]``. ``aid``: of the application with the loyalty file, in hex. ``file_id``: four hex digits,
+    selected after the application; none = the application answers READ BINARY itself. ``max_bytes``: of the loyalty
+    file, on whatever card. ``keys_file``: path of the file with the keys, see `posd.cards.card_keys`."""
 
     aid: str = POSD_AID.hex()
     file_id: str | None = None
