@@ -44,8 +44,8 @@ class Tap:
         self.first_ns = 0
 
     def take(self, arrived: SimpleQueue[int], gone: Callable[[], object]) -> tuple[float, float]:
-        """Milliseconds from the first command, and from putting the card in, to what ``arrived`` tells. ``gone`` returns
-        when the removal was noticed."""
+        """Milliseconds from the first command, and from putting the card in, to what ``arrived`` tells. ``gone``
+        returns when the removal was noticed."""
         card = loyalty_card(NUMBER)
 
         def answer(command: bytes) -> bytes:
