@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 from posd.cards.keypad import KEYPAD, PRESS, RELEASE, AltCode
 from posd.cards.layouts import LAYOUTS, NOTHING, SPACE, Layout
@@ -22,6 +23,8 @@ KEY_LEFTSHIFT, KEY_RIGHTSHIFT = 42, 54
 KEY_LEFTCTRL, KEY_RIGHTCTRL = 29, 97
 KEY_LEFTALT, KEY_ALTGR = 56, 100
 KEY_CAPSLOCK = 58
+EXTRA_KEYS = frozenset({86, 89, 124})
+"""KEY_102ND (left of Z), KEY_RO, KEY_YEN: on some keyboards only."""
 
 FUNCTION_KEYS: Mapping[str, int] = {f"F{n}": code for n, code in enumerate((*range(59, 69), 87, 88), 1)}
 """Some scanners type one of them in place of GS."""
@@ -34,6 +37,20 @@ _PLAIN, _SHIFT, _ALTGR, _BOTH = range(4)
 
 Stroke = tuple[int, int]
 """Key code and value, as evdev reports them."""
+
+
+DROPPED = -1
+"""In place of a key code: the kernel lost events of this node."""
+
+
+class KeyEvent(NamedTuple):
+    """A key that went down or up, or was repeated. ``time_ns``: the kernel's, monotonic. ``node``: which of the event
+    nodes of the reader, by number from 0."""
+
+    time_ns: int
+    node: int
+    code: int
+    value: int
 
 
 class KeyState:
@@ -121,16 +138,22 @@ def strokes(text: str, layout: str = "us") -> list[Stroke]:
     return typed
 
 
+def can_type(character: str, layout: str) -> bool:
+    """Does a keyboard of this layout have a key for it?"""
+    return character in _ways_to_type(layout)
+
+
 @cache
 def _ways_to_type(name: str) -> Mapping[str, tuple[tuple[int, ...], ...]]:
-    """Character → chords, each the keys that are pressed in turn and released backwards. The fewest keys win."""
+    """Character → chords, each the keys that are pressed in turn and released backwards. The fewest keys win, and those
+    that every keyboard has: an American one has no key 86 and types "<" with Shift."""
     layout = LAYOUTS[name]
     held = {_PLAIN: (), _SHIFT: (KEY_LEFTSHIFT,), _ALTGR: (KEY_ALTGR,), _BOTH: (KEY_ALTGR, KEY_LEFTSHIFT)}
     ways: dict[str, tuple[tuple[int, ...], ...]] = {"\r": ((KEY_ENTER,),), "\n": ((KEY_ENTER,),), "\t": ((KEY_TAB,),)}
-    for level, modifiers in held.items():
-        for code, given in layout.levels.items():
-            after = ((SPACE,),) if (code, level) in layout.dead else ()
-            ways.setdefault(given[level], ((*modifiers, code), *after))
+    places = [(level, code) for level in held for code in layout.levels]
+    for level, code in sorted(places, key=lambda place: (place[0] >= _ALTGR, place[1] in EXTRA_KEYS)):
+        after = ((SPACE,),) if (code, level) in layout.dead else ()
+        ways.setdefault(layout.levels[code][level], ((*held[level], code), *after))
     for code in layout.levels:
         ways.setdefault(_control(layout, code), ((KEY_LEFTCTRL, code),))
     for code, character in KEYPAD.items():

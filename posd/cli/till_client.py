@@ -6,10 +6,11 @@ import http.client
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from posd.errors import PosdError
+from posd.errors import DeviceBusy, PosdError
 
 
 class TillNotRunning(PosdError):
@@ -78,3 +79,10 @@ def _problem(status: int, answer: bytes) -> str:
         return str(document.get("detail") or document.get("title"))
     except ValueError:
         return f"the till answered {status}"
+
+
+def refuse_while_till_runs(socket_file: Path) -> None:
+    """For commands that open a reader themselves. Raises `DeviceBusy` while a till answers."""
+    with suppress(TillNotRunning):
+        TillClient(socket_file).get("/v1/status")
+        raise DeviceBusy("the running till holds its readers; stop it first: sudo systemctl stop posd")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from posd.cards.decode import decode
 from posd.cards.reads import RejectedRead
 from posd.cards.rules import CardRules, identify, parse_rules
 from posd.cli.place import Place, expect_reader, json_option, pass_place, print_json
-from posd.cli.till_client import TillClient, TillNotRunning
+from posd.cli.till_client import refuse_while_till_runs
 from posd.drivers.base import ReaderConfig
 from posd.drivers.containment import contained
 from posd.drivers.recording import RecordingDriver
 from posd.drivers.registry import BrokenDriver, build_options, load_driver
 from posd.drivers.transcript import parse_line
-from posd.errors import ConfigError, DeviceBusy
+from posd.errors import ConfigError
 from posd.machine import SystemClock
 
 
@@ -29,9 +28,7 @@ def record(place: Place, reader: str) -> None:
     """Write down what READER reads, until Ctrl-C. Numbers, names and UIDs are replaced by fakes that check the same."""
     configured = {item.reader_id: item for item in place.config.readers}
     expect_reader(reader, list(configured))
-    with suppress(TillNotRunning):
-        TillClient(place.socket_file).get("/v1/status")
-        raise DeviceBusy("the running till holds its readers; stop it first: sudo systemctl stop posd")
+    refuse_while_till_runs(place.socket_file)
     _record(configured[reader], parse_rules(place.config.cards).own_prefixes)
 
 

@@ -20,12 +20,13 @@ from pathlib import Path
 
 from evdev import ecodes
 
+from posd.cards.keymap import DROPPED, KeyEvent
 from posd.cards.wedge import KeyTiming, WedgeAssembler, WedgeRead, WedgeSettings
 from posd.clock import Clock, Instant
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, node_checks
-from posd.drivers.key_events import DROPPED, KeyEvent, KeyStream
+from posd.drivers.key_events import KeyStream
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
 
@@ -38,10 +39,11 @@ class HidKeyboardConfig:
     """``[[reader]]`` with ``driver = "hid_keyboard"``.
 
     ``address``: a link under /dev/posd or /dev/input/by-path, or an event node. ``layout``: the one the *reader* is
-    programmed for; the session's does not matter. ``also``: further nodes of the same reader. ``whole_device``: every
-    node at the same port; not for keyboards with a built-in reader, whose keys would go dead. ``follows_caps_lock``:
-    the reader watches the Caps Lock lamp and turns Shift round. ``gs_key``: ``F1`` to ``F12`` for a scanner that types
-    one in place of GS. `posd readers calibrate` finds layout, Caps Lock and GS.
+    programmed for, which `posd readers calibrate` finds; the session's does not matter. ``also``: further nodes of the
+    same reader. ``whole_device``: every node at the same port; not for keyboards with a built-in reader, whose keys
+    would go dead. ``follows_caps_lock``: the reader watches the Caps Lock lamp and turns Shift round. ``gs_key``:
+    ``F1`` to ``F12`` for a scanner that types one in place of GS. ``key_gap_ms``: keys further apart are a person's.
+    ``swipe_end_ms``: so long a pause ends a swipe.
     """
 
     address: str

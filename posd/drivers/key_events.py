@@ -9,11 +9,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import evdev
 from evdev import ecodes
 
+from posd.cards.keymap import DROPPED, KeyEvent
 from posd.cards.keypad import PRESS
 from posd.clock import Clock
 from posd.drivers.refusal import from_os
@@ -23,20 +23,7 @@ from posd.errors import DeviceLost
 DEAF_NS = 50_000_000
 """What a device sends so soon after it was opened is left over from before, or its power-up greeting."""
 
-DROPPED = -1
-"""In place of a key code: the kernel lost events of this node."""
-
 _EVIOCSCLOCKID, _CLOCK_MONOTONIC = 0x400445A0, 1
-
-
-class KeyEvent(NamedTuple):
-    """A key that went down or up, or was repeated. ``time_ns``: the kernel's, monotonic. ``node``: which of the event
-    nodes of the reader, by number from 0."""
-
-    time_ns: int
-    node: int
-    code: int
-    value: int
 
 
 class KeyStream:

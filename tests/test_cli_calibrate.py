@@ -1,0 +1,115 @@
+"""``posd readers calibrate``: the sheet as a file, and one scan of it on a real event node."""
+
+from __future__ import annotations
+
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from posd.cards.calibration import SHEET_TEXT
+from posd.cards.keymap import strokes
+from posd.cli import calibrate as command
+from posd.cli.calibrate import toml_lines
+from posd.cli.main import cli
+from posd.drivers.key_events import DEAF_NS
+from posd.errors import ConfigError, DeviceError
+from tests.contract_driver import eventually
+from tests.fakes.input_devices import InputBench, Wedge, link
+from tests.test_cards_calibration import alt_codes, found_by
+
+CONFIG = """\
+[[reader]]
+id = "desk"
+driver = "hid_keyboard"
+address = "{address}"
+
+[[reader]]
+id = "line"
+driver = "serial_line"
+address = "/dev/ttyS9"
+"""
+
+
+def run(tmp_path: Path, *arguments: str, config: str = "") -> Result:
+    file = tmp_path / "posd.toml"
+    file.write_text(config)
+    return CliRunner().invoke(
+        cli, ["--state-dir", str(tmp_path), "--config", str(file), "readers", "calibrate", *arguments]
+    )
+
+
+@pytest.mark.parametrize(("name", "begins"), [("sheet.svg", b"<svg "), ("sheet.PDF", b"%PDF-1.4")])
+def test_the_sheet_is_written_as_its_name_says(tmp_path: Path, name: str, begins: bytes) -> None:
+    assert run(tmp_path, "--sheet", str(tmp_path / name)).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "missing/sheet.svg"])
+def test_a_sheet_that_cannot_be_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
+    result = run(tmp_path, "--sheet", str(tmp_path / name))
+    assert isinstance(result.exception, ConfigError)
+    assert "; " in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [((), "which reader"), (("dsk",), "did you mean 'desk'"), (("line",), "hid_keyboard")],
+)
+def test_a_reader_that_cannot_be_calibrated(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    config = CONFIG.format(address="/dev/input/event99")
+    result = run(tmp_path, *arguments, config=config if arguments else "")
+    assert isinstance(result.exception, ConfigError)
+    assert says in str(result.exception)
+
+
+def test_the_lines_are_toml_and_only_what_is_needed() -> None:
+    def table(text: str, layout: str = "us") -> dict[str, object]:
+        return tomllib.loads("\n".join(toml_lines(found_by(strokes(text, layout)))))
+
+    assert table(f"]C0{SHEET_TEXT}\r", "tr") == {"layout": "tr"}
+    assert table(f'*"{SHEET_TEXT}#\r', "gb") == {"layout": "gb", "strip_prefix": '*"', "strip_suffix": "#"}
+    assert table(SHEET_TEXT.swapcase()) == {"layout": "us", "follows_caps_lock": True}
+    spelt = "\n".join(toml_lines(found_by(alt_codes(f"A{SHEET_TEXT}", packed=False))))
+    assert "Alt codes" in spelt
+    assert "code_ids" in spelt
+    assert "GS" in "\n".join(toml_lines(found_by(strokes(SHEET_TEXT.replace("\x1d", "")))))
+
+
+@pytest.fixture
+def bench() -> Iterator[InputBench]:
+    with InputBench(Wedge(7)) as bench:
+        bench.plug(7)
+        yield bench
+
+
+@pytest.mark.slow
+@pytest.mark.complaint(2)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_scan_of_the_sheet_gives_the_lines_to_configure(bench: InputBench, tmp_path: Path, named: bool) -> None:
+    def technician() -> None:
+        eventually(lambda: bench.grabbed(7), "opening the reader")
+        time.sleep(2 * DEAF_NS / 1e9)
+        bench.type(7, f"]C0{SHEET_TEXT}\r", layout="de")
+
+    hand = threading.Thread(target=technician)
+    hand.start()
+    result = run(tmp_path, "desk" if named else link(7), config=CONFIG.format(address=link(7)))
+    hand.join()
+    assert result.exit_code == 0, result.exception
+    assert tomllib.loads(result.stdout) == {"layout": "de"}
+    eventually(lambda: not bench.grabbed(7), "giving the reader back")
+
+
+@pytest.mark.slow
+def test_nothing_scanned_and_something_else_scanned(
+    bench: InputBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PATIENCE_NS", 300_000_000)
+    nothing = run(tmp_path, link(7))
+    assert isinstance(nothing.exception, DeviceError)
+    assert "nothing was scanned" in str(nothing.exception)
