@@ -31,6 +31,7 @@ def _scan(api: LocalApi, n: int) -> str:
     return api.hub.publish("card.read", {"n": n})
 
 
+@pytest.mark.complaint(8)
 def test_a_stream_gets_what_happens_in_order_and_once(api: LocalApi) -> None:
     with api.stream() as first, api.stream() as second:
         for n in range(1000):
@@ -41,6 +42,7 @@ def test_a_stream_gets_what_happens_in_order_and_once(api: LocalApi) -> None:
         assert first.reply.getheader("content-type") == "text/event-stream; charset=utf-8"
 
 
+@pytest.mark.complaint(7)
 def test_a_stream_resumes_after_the_last_event_it_saw(api: LocalApi) -> None:
     _scan(api, 0)
     with api.stream() as stream:
@@ -142,6 +144,7 @@ def test_scopes_say_who_sees_an_event(event_type: str, scopes: frozenset[str], s
     assert may_see(event_type, scopes) is seen
 
 
+@pytest.mark.complaint(7)
 def test_a_long_poll_answers_at_once_when_there_is_something(api: LocalApi) -> None:
     start = api.ask("GET", "/v1/events?wait=0").json
     assert start == {"events": [], "next": f"{api.hub.boot}-0"}
@@ -205,6 +208,7 @@ def test_stopping_ends_streams_and_waits_at_once(tmp_path: Path) -> None:
         stream.close()
 
 
+@pytest.mark.complaint(8)
 def test_publishing_from_many_threads_loses_nothing(api: LocalApi) -> None:
     with api.stream() as stream:
         threads = [threading.Thread(target=lambda: [_scan(api, n) for n in range(100)]) for _ in range(8)]

@@ -195,6 +195,7 @@ def test_rule_1_refuses_to_listen_on_the_network(tmp_path: Path, host: str) -> N
     assert ApiSettings.of(ApiConfig(host="localhost"), tmp_path).socket == tmp_path / "posd.sock"
 
 
+@pytest.mark.complaint(24)
 def test_rule_1_listens_on_loopback_alone(api: LocalApi) -> None:
     rows = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
     listening = {row.split()[1] for row in rows if row.split()[3] == "0A"}

@@ -176,6 +176,7 @@ def test_text_from_the_till_is_never_markup(chrome: webdriver.Chrome, till: Page
     assert chrome.find_elements(By.TAG_NAME, "img") == []
 
 
+@pytest.mark.complaint(24)
 def test_the_page_keeps_its_policy_and_asks_nobody_else(chrome: webdriver.Chrome, till: PageServer) -> None:
     """The console stays empty through every kind of screen; the control breaks the policy and is reported."""
     open_page(chrome, till, done("fa"))
