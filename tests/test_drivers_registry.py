@@ -19,7 +19,7 @@ from posd.machine import SystemClock
 from tests.fakes.plugin import install
 
 SELF_TEST = SelfTest(SystemClock(), CardRules())
-BUNDLED = ["hid_keyboard", "pcsc", "replay", "serial_line", "simulated"]
+BUNDLED = ["hid_keyboard", "hid_report", "msr_serial", "pcsc", "replay", "serial_line", "simulated"]
 
 
 @pytest.fixture

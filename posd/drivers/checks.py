@@ -25,15 +25,20 @@ def node_checks(address: str, *, writable: bool = True) -> list[Health]:
     return [*checks, Health(False, "permitted", f"no permission for {address}", UDEV_FIX)]
 
 
-def checks_by_opening(level: HealthLevel, internal: list[Health], open_device: Callable[[], Driver]) -> list[Health]:
-    """``internal``, and above that level what opening shows. Stops at the first failure."""
+def checks_by_opening(
+    level: HealthLevel,
+    internal: list[Health],
+    open_device: Callable[[], Driver],
+    answer: str = "opened, and held by nobody else",
+) -> list[Health]:
+    """``internal``, and above that level what opening shows: ``answer``. Stops at the first failure."""
     if level is HealthLevel.INTERNAL or not all(check.ok for check in internal):
         return internal
     try:
         open_device().close()
     except DeviceError as error:
         return [*internal, failed("answers", error)]
-    return [*internal, Health(True, "answers", "opened, and held by nobody else")]
+    return [*internal, Health(True, "answers", answer)]
 
 
 def failed(name: str, error: PosdError) -> Health:
