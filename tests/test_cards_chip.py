@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from posd.cards import ber_tlv, ndef
 from posd.cards.atr import parse_atr
+from posd.cards.card_keys import CLASSIC_READ, CardKeys
 from posd.cards.chip import LOYALTY, NDEF, ChipContents, decode_chip, encode_chip
 from posd.cards.iso7816 import CommandApdu, ResponseApdu, StatusWord, get_response, read_binary
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
 from posd.cards.reads import RejectReason
 from posd.cards.scripts.conversation import read_card
 from posd.cards.scripts.dialogue import run
-from posd.cards.scripts.layouts import POSD_AID, ChipLayout
+from posd.cards.scripts.layouts import POSD_AID, ChipLayout, ClassicLayout, DesfireLayout
 from posd.cards.scripts.payment import CONTACT_PAYMENT, CONTACTLESS_PAYMENT
 from posd.cards.scripts.setup import ChipSetup
+from posd.cards.sun import SunLayout
+from posd.drivers.read_only import read_only
+from tests.fakes.apdu_watch import WATCHER
 from tests.fakes.chip_card import (
     CONTACT_ATR,
     CONTACTLESS_ATR,
@@ -30,10 +34,14 @@ from tests.fakes.chip_card import (
     type_2_pages,
     type_4_files,
 )
+from tests.fakes.desfire_card import DesfireCard
+from tests.fakes.storage_cards import SLE4442_ATR
 
 FILE = encode_loyalty_file(LoyaltyFile("ABAN", "0009876543210"))
 MESSAGE = ndef.encode_message([ndef.NdefRecord(ndef.TEXT, "M-0012345")])
-READS_ONLY = {(0x00, 0xA4), (0x00, 0xB0), (0x00, 0xC0), (0xFF, 0xCA), (0xFF, 0xB0)}
+ANY_ATR = [CONTACT_ATR, CONTACTLESS_ATR, SLE4442_ATR, DesfireCard.atr, storage_atr(3), storage_atr(1), b""]
+EVERY_FAMILY = ChipLayout(classic=ClassicLayout(), desfire=DesfireLayout(), sun=SunLayout())
+EVERY_KEY = CardKeys({name: bytes(6 if name == CLASSIC_READ else 16) for name in EVERY_FAMILY.needed_keys})
 NUMBERS = st.from_regex(r"[A-Za-z0-9._-]{1,37}", fullmatch=True)
 
 
@@ -123,6 +131,23 @@ def test_a_type_4_tag_gives_its_message_and_uid() -> None:
     assert read(card) == ChipContents(CONTACTLESS_ATR, card.uid, {NDEF: MESSAGE})
 
 
+def test_a_type_4_tag_is_asked_for_no_more_at_once_than_it_can_send() -> None:
+    message = ndef.encode_message([ndef.NdefRecord(ndef.TEXT, "x" * 200)])
+    card = FakeChipCard(applications={NDEF_AID: b""}, files=type_4_files(message))
+    assert read(card).contents == {NDEF: message}
+    assert max(command[4] for command in card.asked if command[1] == 0xB0) == 0x3B, "MLe of its container"
+
+
+@pytest.mark.parametrize(("at", "value"), [(3, b"\0\0"), (11, b"\0\x05"), (13, b"\x80")])
+def test_a_type_4_tag_whose_container_forbids_it_is_not_read(at: int, value: bytes) -> None:
+    """No byte at once; a file shorter than its message; read access only with a key."""
+    files = type_4_files(MESSAGE)
+    container = bytearray(files[NDEF_AID, 0xE103])
+    container[at : at + len(value)] = value
+    card = FakeChipCard(applications={NDEF_AID: b""}, files={**files, (NDEF_AID, 0xE103): bytes(container)})
+    assert read(card).contents == {}
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -182,17 +207,21 @@ def test_a_reader_that_tells_no_uid() -> None:
 # --- whatever a card answers
 
 
-@given(st.data(), st.sampled_from([CONTACT_ATR, CONTACTLESS_ATR, storage_atr(3), storage_atr(1), b""]))
-def test_any_card_at_all_comes_to_an_end_and_is_only_read(data: st.DataObject, atr: bytes) -> None:
+@pytest.mark.fuzz
+@given(st.data(), st.sampled_from(ANY_ATR), st.sampled_from(["ACS ACR122U 00", "ACS ACR39U 00", "another"]))
+def test_any_card_at_all_comes_to_an_end_and_is_only_read(data: st.DataObject, atr: bytes, reader: str) -> None:
+    setup = ChipSetup(EVERY_FAMILY, reader, EVERY_KEY, bytes)
     asked: list[bytes] = []
-    status = st.sampled_from([OK, b"\x62\x82", b"\x61\x10", b"\x6c\x08", b"\x6a\x82", b"\x63\x00"])
+    status = st.sampled_from(
+        [OK, b"\x62\x82", b"\x61\x10", b"\x6c\x08", b"\x6a\x82", b"\x63\x00", b"\x91\x00", b"\x91\xaf", b"\x91\x1c"]
+    )
 
     def transmit(command: bytes) -> bytes:
-        asked.append(command)
-        return data.draw(st.binary(max_size=20)) + data.draw(status)
+        WATCHER.saw(command)
+        asked.append(read_only(command))
+        return data.draw(st.binary(max_size=20) | st.binary(min_size=16, max_size=16)) + data.draw(status)
 
-    contents = run(read_card(atr), transmit)
-    assert {(command[0], command[1]) for command in asked} <= READS_ONLY
+    contents = run(read_card(atr, setup), transmit)
     assert len(asked) < 700
     assert sum(map(len, contents.contents.values())) <= ndef.LONGEST_MESSAGE
     assert decode_chip(encode_chip(contents)) == contents
@@ -291,6 +320,7 @@ def test_tlv_has_bounds() -> None:
         list(ber_tlv.walk(deep))
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=80))
 def test_any_bytes_are_tlv_or_an_error(data: bytes) -> None:
     try:
@@ -379,6 +409,7 @@ def test_a_utf_16_text_record() -> None:
     assert ndef.parse_message(b"\xd1\x01" + bytes((len(payload),)) + b"T" + payload)[0].text == "M-4"
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_an_error_that_quotes_nothing(data: bytes) -> None:
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from posd.cards import ndef
 from posd.cards.barcode import Scan, normalise_gtin, why_goods
 from posd.cards.card_rule import CardRule, Misfit, Source
-from posd.cards.chip import LOYALTY, NDEF
+from posd.cards.chip import DESFIRE, LOYALTY, NDEF, SUN
 from posd.cards.gsrn import member_number
 from posd.cards.loyalty_file import LoyaltyFile, parse_loyalty_file
 from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, Refusal, RejectReason
@@ -70,6 +70,10 @@ def _chip_texts(read: ChipRead, rule: CardRule) -> Iterator[str | None]:
             yield read.contents.get(LOYALTY, b"").hex().upper()
         case Source.NDEF:
             yield from _ndef_texts(read.contents.get(NDEF, b""))
+        case Source.DESFIRE:
+            yield read.contents.get(DESFIRE, b"").decode("ascii", "replace")
+        case Source.SUN:
+            yield read.contents.get(SUN, b"").hex().upper()
         case Source.UID if read.uid is not None and not is_random_uid(read.uid):
             yield read.uid.hex().upper()
 

@@ -30,6 +30,10 @@ class Source(StrEnum):
     """The bytes of the loyalty file in hex, upper case: for layouts that are no text."""
     NDEF = "ndef"
     """Text of a record: text, ``posd:`` URI (without ``posd:``), GSRN of a Digital Link, external record."""
+    DESFIRE = "desfire"
+    """Member number (GSRN) of a DESFire card that proved itself by the club's key."""
+    SUN = "sun"
+    """UID of an NTAG 424 DNA that proved itself by the club's key, hex, upper case."""
     UID = "uid"
     """Number that the maker gave to a contactless chip, hex, upper case; never a random one."""
 
@@ -153,6 +157,8 @@ DEFAULT_RULES: tuple[CardRule, ...] = (
     CardRule(Source.TRACK1, r"[A-Z]?([0-9]{8,37})(?:\^.*)?"),
     CardRule(Source.BARCODE, lengths=tuple(range(4, LONGEST_VALUE + 1))),
     CardRule(Source.LOYALTY),
+    CardRule(Source.DESFIRE),
+    CardRule(Source.SUN, scheme="sun"),
     CardRule(Source.NDEF, r"(?=.*[0-9])[A-Za-z0-9._-]{4,64}"),
     CardRule(Source.UID, scheme="uid", earn_only=True),
 )

@@ -22,9 +22,11 @@ def read_keys(path: str) -> CardKeys:
         raise ConfigError(f"the keys_file {path} is not there; create it, or correct [reader.card]") from None
     except OSError as error:
         raise DeviceDenied(f"the keys_file {path} cannot be read ({error.strerror}); {_fix(path)}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _refuse_open_file(os.fstat(descriptor), path)
-        content = file.read(_LONGEST)
+        content = os.read(descriptor, _LONGEST)
+    finally:
+        os.close(descriptor)
     try:
         table = tomllib.loads(content.decode("utf-8"))
     except ValueError:
