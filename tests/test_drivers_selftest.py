@@ -15,11 +15,13 @@ from posd.cards.rules import CardRules
 from posd.clock import Instant
 from posd.drivers import simulated
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
+from posd.drivers.key_events import DEAF_NS
 from posd.drivers.read_filter import ReadOptions
 from posd.drivers.read_report import report_of
 from posd.drivers.selftest import ReaderReport, SelfTest
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
+from tests.fakes.input_devices import InputBench, Wedge, link
 from tests.fakes.plugin import install
 from tests.fakes.serial_port import SerialPort
 
@@ -28,9 +30,11 @@ BANK = "4111111111111111"
 ATR = bytes.fromhex("3B8F8001804F0CA000000306030003000000000068")
 
 
-def told(payload: str | bytes, kind: DeviceClass = DeviceClass.SCANNER, flaw: str | None = None) -> dict[str, Health]:
+def told(
+    payload: str | bytes, kind: DeviceClass = DeviceClass.SCANNER, flaw: str | None = None, layout: str | None = None
+) -> dict[str, Health]:
     data = payload.encode() if isinstance(payload, str) else payload
-    checks = report_of(RawRead("desk", kind, data, Instant(0, "boot", 0), flaw), CardRules())
+    checks = report_of(RawRead("desk", kind, data, Instant(0, "boot", 0), flaw), CardRules(), layout=layout)
     for check in checks:
         assert check.ok or check.fix, f"{check.name} says what to do"
         assert not re.search(r"\d{5,}", f"{check.detail} {check.fix}"), "no number is told"
@@ -41,7 +45,7 @@ def test_a_swipe_is_told_by_tracks_and_rule() -> None:
     found = told(f"%L{NUMBER}^DOE/JANE?\r;{NUMBER}=77?", DeviceClass.MSR)
     assert [name for name, check in found.items() if check.ok] == ["reads", "track 1", "track 2", "card rule"]
     assert found["track 2"].detail == "19 characters"
-    assert "ending in 2345" in found["card rule"].detail
+    assert found["card rule"].detail.startswith("1 default (track2) fits: a number of 16 characters ending in 2345")
     assert not any("DOE" in check.detail for check in found.values())
 
 
@@ -125,6 +129,31 @@ def test_a_simulated_reader_is_asked_like_any_other() -> None:
         else:
             checking.join(1)
     assert names(results[0])[-1] == ("card rule", True)
+
+
+@pytest.mark.complaint(2)
+def test_a_wrong_layout_is_suspected() -> None:
+    found = told(",(*)))))))))!@#$%M", DeviceClass.MSR, layout="us")
+    assert "but one in fr" in found["layout"].detail
+    assert "calibrate" in found["layout"].fix
+    assert told(f";{NUMBER}?", DeviceClass.MSR, layout="us")["layout"].ok
+
+
+def test_a_reader_that_types_is_told_how_fast() -> None:
+    with InputBench(Wedge(7)) as bench:
+        bench.plug(7)
+        desk = ReaderConfig("desk", "hid_keyboard", "Desk", None, {"address": link(7)})
+        results: list[ReaderReport] = []
+        checking = threading.Thread(target=lambda: results.append(interactive(desk)))
+        checking.start()
+        while checking.is_alive():
+            if bench.grabbed(7):
+                checking.join(3 * DEAF_NS / 1e9)
+                bench.type(7, f"{NUMBER}\r", gap_us=2000)
+                checking.join(1)
+    timing = {check.name: check.detail for check in results[0].checks}["key timing"]
+    assert timing.startswith("16 characters, ")
+    assert NUMBER not in repr(results)
 
 
 def test_a_driver_that_crashes_while_it_reads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from posd.cards.wedge import KeyTiming
 from posd.clock import Clock
 from posd.drivers.read_filter import REPEAT_MS, ReadFilter, ReadOptions
 from posd.events import DeviceClass, RawRead
@@ -31,6 +32,19 @@ class Driver(Protocol):
     def close(self) -> None:
         """Give the device back; may be called twice."""
         ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A device that types, and knows how fast the read was typed that `read` returned last."""
+
+    @property
+    def timing(self) -> KeyTiming | None: ...
+
+
+def timing_of(device: Driver) -> KeyTiming | None:
+    """None for devices that do not type. A stranger's may raise anything."""
+    return device.timing if isinstance(device, Timed) else None
 
 
 class HealthLevel(StrEnum):

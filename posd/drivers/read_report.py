@@ -9,8 +9,10 @@ from posd.cards.atr import parse_atr
 from posd.cards.candidates import is_random_uid
 from posd.cards.checks import gs1_ok, luhn_ok
 from posd.cards.decode import decode
+from posd.cards.layout_suspicion import layout_suspicion
 from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, RejectedRead, RejectReason
-from posd.cards.rules import CardRules, identify
+from posd.cards.rules import CardRules, explain, identify
+from posd.cards.wedge import KeyTiming
 from posd.drivers.base import Health
 from posd.events import RawRead
 
@@ -23,22 +25,43 @@ _FIXES = {
 }
 
 
-def report_of(raw: RawRead, rules: CardRules) -> list[Health]:
-    """The findings about one read, the most general first."""
+def report_of(
+    raw: RawRead, rules: CardRules, timing: KeyTiming | None = None, layout: str | None = None
+) -> list[Health]:
+    """The findings about one read, the most general first. ``timing`` and ``layout``: of a reader that types."""
     read = decode(raw, rules)
+    told = [*_arrived(raw), *_timing(timing), *_layout(raw, layout)]
     if isinstance(read, RejectedRead):
-        return [*_arrived(raw), _refused(read)]
+        return [*told, _refused(read)]
     found = identify(read, rules)
-    told = [*_arrived(raw), *_parts(read)]
+    rule = explain(read, rules)[-1]
+    told += _parts(read)
     if isinstance(found, RejectedRead):
         return [*told, _refused(found)]
     spends = "earns only" if found.earn_only else "earns and spends"
-    rule = f"the rules of scheme {found.scheme!r} fit: {len(found.value)} characters ending in {found.tail}, {spends}"
-    return [*told, Health(True, "card rule", rule)]
+    number = f"a number of {len(found.value)} characters ending in {found.tail}, scheme {found.scheme}, {spends}"
+    return [*told, Health(True, "card rule", f"{rule.rule} fits: {number}")]
 
 
 def _arrived(raw: RawRead) -> list[Health]:
     return [] if raw.flaw is not None else [Health(True, "reads", f"a read of {len(raw.payload)} bytes came")]
+
+
+def _timing(timing: KeyTiming | None) -> list[Health]:
+    if timing is None:
+        return []
+    gaps = f"{timing.median_gap_ms:.1f} ms apart, at most {timing.longest_gap_ms:.1f} ms"
+    return [Health(True, "key timing", f"{timing.characters} characters, {gaps}")]
+
+
+def _layout(raw: RawRead, layout: str | None) -> list[Health]:
+    if layout is None or raw.flaw is not None:
+        return []
+    suspicion = layout_suspicion(raw.payload.decode("utf-8", "replace"), layout)
+    if suspicion is None:
+        return [Health(True, "layout", f"nothing speaks against {layout}")]
+    detail, _, fix = suspicion.partition("; ")
+    return [Health(False, "layout", detail, fix)]
 
 
 def _refused(read: RejectedRead) -> Health:

@@ -11,8 +11,9 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_when_event_set, wait_exponential_jitter
 
+from posd.cards.wedge import KeyTiming
 from posd.clock import Clock
-from posd.drivers.base import Driver, DriverSpec, ReaderConfig
+from posd.drivers.base import Driver, DriverSpec, ReaderConfig, timing_of
 from posd.drivers.containment import contained
 from posd.drivers.hotplug import HotPlug
 from posd.drivers.lifecycle import Outcome, next_state, outcome_of, worth_telling
@@ -47,7 +48,7 @@ class ReaderThread:
         self._state = DeviceState.ABSENT
         self.status = self._status(NOT_YET)
         self._device: Driver | None = None
-        self._checking: SimpleQueue[RawRead] | None = None
+        self._checking: SimpleQueue[tuple[RawRead, KeyTiming | None]] | None = None
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"reader {config.reader_id}")
 
@@ -74,9 +75,9 @@ class ReaderThread:
         if self.spec is None or subsystem in self.spec.hotplug:
             self._wake.set()
 
-    def next_read(self, timeout_s: float) -> RawRead | None:
+    def next_read(self, timeout_s: float) -> tuple[RawRead, KeyTiming | None] | None:
         """For an interactive check: the next read comes here instead of into the inbox."""
-        checking: SimpleQueue[RawRead] = SimpleQueue()
+        checking: SimpleQueue[tuple[RawRead, KeyTiming | None]] = SimpleQueue()
         self._checking = checking
         try:
             return checking.get(timeout=timeout_s)
@@ -125,7 +126,8 @@ class ReaderThread:
                 self._enter(Outcome.OPENED)
                 read_filter = self._loaded().new_filter(self.options, self.config.reading)
                 while True:
-                    self._deliver(contained(self.config.driver, lambda: _read_from(device)), read_filter)
+                    read = contained(self.config.driver, lambda: _read_from(device))
+                    self._deliver(read, read_filter, device)
         except PosdError as error:
             if self._stopping.is_set():
                 return False
@@ -148,12 +150,15 @@ class ReaderThread:
             self._device = None
             contained(driver, device.close)
 
-    def _deliver(self, read: RawRead, read_filter: ReadFilter) -> None:
+    def _deliver(self, read: RawRead, read_filter: ReadFilter, device: Driver) -> None:
         self.last_read_ns = read.read_at.mono_ns
         if log.isEnabledFor(TRAFFIC):
             log.log(TRAFFIC, "%s", self._transcript.read(read))
         checking = self._checking
-        (self._tell if checking is None else checking.put)(read_filter(read))
+        if checking is None:
+            self._tell(read_filter(read))
+        else:
+            checking.put((read_filter(read), contained(self.config.driver, lambda: timing_of(device))))
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next try; for ever when udev will tell."""

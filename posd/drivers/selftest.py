@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from posd.cards.rules import CardRules
+from posd.cards.wedge import KeyTiming
 from posd.clock import Clock
-from posd.drivers.base import Driver, DriverSpec, Health, HealthLevel, ReaderConfig
+from posd.drivers.base import Driver, DriverSpec, Health, HealthLevel, ReaderConfig, timing_of
 from posd.drivers.checks import PATIENCE_S, failed, nothing_came
 from posd.drivers.containment import contained
 from posd.drivers.discovery import identity_of
@@ -79,18 +80,19 @@ class SelfTest:
         except PosdError as error:
             return [failed("answers", error)]
         try:
-            read = contained(spec.name, lambda: self._wait_for_card(device))
+            read, timing = contained(spec.name, lambda: self._wait_for_card(device))
         except ReadCancelled:
             return [nothing_came(self._patience_s)]
         except PosdError as error:
             return [failed("reads", error)]
-        return report_of(spec.new_filter(options, reader.reading)(read), self._rules)
+        shown = spec.new_filter(options, reader.reading)(read)
+        return report_of(shown, self._rules, timing, layout_of(options))
 
-    def _wait_for_card(self, device: Driver) -> RawRead:
+    def _wait_for_card(self, device: Driver) -> tuple[RawRead, KeyTiming | None]:
         timer = threading.Timer(self._patience_s, device.cancel)
         timer.start()
         try:
-            return device.read()
+            return device.read(), timing_of(device)
         finally:
             timer.cancel()
             timer.join()
@@ -104,6 +106,12 @@ def ask_driver(spec: DriverSpec, reader_id: str, options: Any, level: HealthLeve
         return contained(spec.name, lambda: spec.check_health(reader_id, options, asked))
     except PosdError as error:
         return [Health(False, "check", str(error), "report it to the maker of the driver")]
+
+
+def layout_of(options: Any) -> str | None:
+    """Of a reader that types, else None."""
+    layout: str | None = getattr(options, "layout", None)
+    return layout
 
 
 def report(reader: ReaderConfig, identity: str, level: HealthLevel, checks: Sequence[Health]) -> ReaderReport:

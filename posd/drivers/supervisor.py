@@ -15,6 +15,7 @@ from queue import Full
 from typing import Protocol
 
 from posd.cards.rules import CardRules
+from posd.cards.wedge import KeyTiming
 from posd.clock import Clock
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
 from posd.drivers.checks import PATIENCE_S, nothing_came
@@ -22,7 +23,7 @@ from posd.drivers.discovery import identity_of
 from posd.drivers.hotplug import HotPlug, best_available
 from posd.drivers.read_report import report_of
 from posd.drivers.reader_thread import ReaderThread
-from posd.drivers.selftest import ReaderReport, ask_driver, report
+from posd.drivers.selftest import ReaderReport, ask_driver, layout_of, report
 from posd.errors import ConfigError
 from posd.events import DeviceState, DeviceStatus, RawRead
 from posd.tables import nearest
@@ -108,9 +109,12 @@ class Supervisor:
         state = Health(True, "state", self._describe(reader_id))
         checks = [state, *ask_driver(spec, reader_id, reader.options, HealthLevel.INTERNAL)]
         if level is HealthLevel.INTERACTIVE:
-            read = reader.next_read(patience_s)
-            checks += [nothing_came(patience_s)] if read is None else report_of(read, self._rules)
+            came = reader.next_read(patience_s)
+            checks += [nothing_came(patience_s)] if came is None else self._explained(reader, *came)
         return report(reader.config, identity, level, checks)
+
+    def _explained(self, reader: ReaderThread, read: RawRead, timing: KeyTiming | None) -> list[Health]:
+        return report_of(read, self._rules, timing, layout_of(reader.options))
 
     def _describe(self, reader_id: str) -> str:
         age_s = self.last_read_age_s(reader_id)
