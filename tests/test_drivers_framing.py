@@ -167,6 +167,12 @@ def test_a_symbol_packet_names_the_switch_that_is_wrong() -> None:
     assert SSI_PACKET not in hear(framer_of(Suffix.NONE), (0, damaged))
 
 
+@pytest.mark.parametrize(("suffix", "length"), [(Suffix.FIXED, 0), (Suffix.FIXED, LONGEST_READ + 1), (Suffix.CR, 8)])
+def test_a_length_and_fixed_belong_together(suffix: Suffix, length: int) -> None:
+    with pytest.raises(ValueError, match="belong together"):
+        Framer(suffix, SILENCE_NS, length)
+
+
 def test_no_digit_is_in_a_repr() -> None:
     assert "12345" not in repr(Frame(b"12345"))
 

@@ -80,9 +80,12 @@ class Frame:
 
 class Framer:
     """Collects what a line delivers. ``silence_ns``: how long a line that is still sending may pause. ``fixed_length``:
-    bytes of a read, for `Suffix.FIXED`. ``deaf_until_ns``: what begins before is skipped to its end."""
+    bytes of a read, for `Suffix.FIXED`. ``deaf_until_ns``: what begins before is skipped to its end. Raises ValueError
+    for a length without `Suffix.FIXED`, and the other way round."""
 
     def __init__(self, suffix: Suffix, silence_ns: int, fixed_length: int = 0, deaf_until_ns: int = 0) -> None:
+        if (suffix is Suffix.FIXED) != (0 < fixed_length <= LONGEST_READ):
+            raise ValueError(f"suffix = 'fixed' and fixed_length = 1 to {LONGEST_READ} belong together")
         self._suffix, self._silence_ns = suffix, silence_ns
         self._cut = _cut_of(suffix, fixed_length)
         self._buffer = b""

@@ -26,7 +26,7 @@ from posd.clock import Clock
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, node_checks
-from posd.drivers.framing import LONGEST_READ, Frame, Framer, Suffix
+from posd.drivers.framing import Frame, Framer, Suffix
 from posd.drivers.serial_port import PARITIES, LineSettings, SerialPort
 from posd.drivers.waker import Waker
 from posd.events import DeviceClass, RawRead
@@ -68,8 +68,7 @@ class SerialLineConfig:
             raise ValueError("data_bits is 7 or 8, stop_bits 1 or 2")
         if self.baud < 1 or self.silence_ms < 1:
             raise ValueError("baud and silence_ms are at least 1")
-        if (self.suffix is Suffix.FIXED) != (0 < self.fixed_length <= LONGEST_READ):
-            raise ValueError(f"suffix = 'fixed' and fixed_length = 1 to {LONGEST_READ} belong together")
+        self.framer(opened_ns=0)
         if self.device_class is DeviceClass.SMARTCARD:
             raise ValueError("a serial line reads msr or scanner; for smart cards take driver = 'pcsc'")
         try:
@@ -80,6 +79,9 @@ class SerialLineConfig:
     def line_settings(self) -> LineSettings:
         return LineSettings(self.baud, self.data_bits, self.parity, self.stop_bits, self.hardware_flow)
 
+    def framer(self, opened_ns: int) -> Framer:
+        return Framer(self.suffix, self.silence_ms * 1_000_000, self.fixed_length, opened_ns + DEAF_NS)
+
 
 class SerialLine:
     """An open line."""
@@ -88,8 +90,7 @@ class SerialLine:
         self._device, self._config, self._clock = device, config, clock
         self._reads: deque[RawRead] = deque()
         self._port = SerialPort(config.address, config.line_settings())
-        deaf_until_ns = clock.now().mono_ns + DEAF_NS
-        self._framer = Framer(config.suffix, config.silence_ms * 1_000_000, config.fixed_length, deaf_until_ns)
+        self._framer = config.framer(clock.now().mono_ns)
         self._waker = Waker()
 
     def read(self) -> RawRead:
