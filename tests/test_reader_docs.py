@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +122,3 @@ def test_a_place_that_is_not_there_is_an_error() -> None:
 
 def test_a_cell_may_hold_a_bar() -> None:
     assert table(["a"], [["x|y"]]).splitlines()[-1] == "| x\\|y |"
-
-
-def test_the_generator_is_no_part_of_a_till() -> None:
-    for path in sorted((ROOT / "posd").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "scripts"]
