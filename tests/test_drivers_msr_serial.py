@@ -15,7 +15,7 @@ from posd.cards.reads import MagstripeRead
 from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel
 from posd.drivers.msr_serial import GAP_NS, SPEC, MsrSerial, MsrSerialConfig
-from posd.errors import DeviceBusy, ProtocolFault
+from posd.errors import DeviceBusy, DeviceLost, ProtocolFault
 from posd.events import DeviceClass
 from posd.machine import SystemClock
 from tests.contract_driver import PATIENCE_S, Rig, Session, StreamContract, eventually
@@ -237,6 +237,18 @@ def test_a_bad_swipe_is_a_flaw_and_the_next_one_is_read(rig: EncoderRig, told: b
         assert session.next().payload == rig.reads[0]
 
 
+def test_a_swipe_is_not_lost_when_the_cable_goes_right_behind_it(rig: EncoderRig) -> None:
+    driver = rig.open()
+    try:
+        rig.cable.send(rig.told[0])
+        assert driver.read().payload == rig.reads[0]
+        rig.lose()
+        with pytest.raises(DeviceLost):
+            driver.read()
+    finally:
+        driver.close()
+
+
 def test_an_empty_stripe_says_so(rig: EncoderRig) -> None:
     with Session(rig) as session:
         rig.encoder.armed.clear()
@@ -258,6 +270,7 @@ def test_an_answer_that_breaks_off_is_a_flaw_and_neither_half_a_card(rig: Encode
         assert session.next_good().payload == rig.reads[1]
 
 
+@pytest.mark.slow
 @pytest.mark.complaint(12)
 def test_an_encoder_without_power_is_told_from_one_that_answers(rig: EncoderRig) -> None:
     rig.encoder.on = False

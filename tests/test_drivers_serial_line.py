@@ -90,6 +90,7 @@ class TestLostAtEveryByte(StreamContract):
         return rig
 
 
+@pytest.mark.complaint(17)
 @pytest.mark.parametrize(
     ("suffix", "sent"),
     [

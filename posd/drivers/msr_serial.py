@@ -104,7 +104,7 @@ class MsrSerial:
     def __init__(self, device: str, config: MsrSerialConfig, clock: Clock) -> None:
         self._device, self._config, self._clock = device, config, clock
         self._reads: deque[RawRead] = deque()
-        self._parser = AnswerParser()
+        self._parser, self._waits_for_card = AnswerParser(), False
         self._line = _open_line(config)
         self._waker = Waker()
         try:
@@ -112,7 +112,6 @@ class MsrSerial:
             if self.ask(Command.COMM_TEST, COMM_OK) is None:
                 raise ProtocolFault(f"no encoder answers at {config.address}; check the address, and its power supply")
             self._tell(Command.RESET)  # the manual's order
-            self._tell(Command.READ_ISO)
         except DeviceError:
             self.close()
             raise
@@ -158,12 +157,14 @@ class MsrSerial:
         self._line.write(command.value)
 
     def _receive(self) -> None:
+        if not self._waits_for_card:
+            self._tell(Command.READ_ISO)
+            self._waits_for_card = True
         ready = self._waker.wait([self._line.fd], GAP_NS if self._parser.is_inside else None)
         reads = self._parser.feed(self._line.read()) if ready else self._parser.give_up()
         if not ready:
             self._tell(Command.RESET)
-        if reads or not ready:
-            self._tell(Command.READ_ISO)
+        self._waits_for_card = bool(ready) and not reads
         self._reads += [self._raw_read(read) for read in reads]
 
     def _raw_read(self, read: EncoderRead) -> RawRead:
