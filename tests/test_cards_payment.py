@@ -2,188 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
-from collections.abc import Callable, Iterator
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Iterator
 
 import pytest
 
-from posd.cards import ber_tlv, ndef, payment
-from posd.cards.checks import gs1_digit, luhn_digit, luhn_ok
+from posd.cards import payment
+from posd.cards.checks import gs1_digit, luhn_digit
 from posd.cards.chip import ChipContents, encode_chip
 from posd.cards.decode import decode
-from posd.cards.digits import fold_digits, persian_digits
-from posd.cards.iso7813 import swipe_text
-from posd.cards.issuers import IRAN, SPECIFIC, IssuerRange, issuer_of
-from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file
-from posd.cards.reads import CardRead, RejectedRead, RejectReason
+from posd.cards.issuers import IRAN, issuer_of
+from posd.cards.reads import RejectedRead, RejectReason
 from posd.cards.rules import CardRules, parse_rules
-from posd.clock import Instant
+from posd.drivers.transcript import Transcript
 from posd.errors import ConfigError
 from posd.events import DeviceClass, RawRead
+from tests.fakes.payment_cards import AT, FORMS, cards, leaks, raw, shows
 
-AT = Instant(0, "", 0)
 RULES = CardRules()
-Form = Callable[[str, random.Random], RawRead]
-
-
-def raw(text: str, device_class: DeviceClass = DeviceClass.SCANNER) -> RawRead:
-    return RawRead("reader", device_class, text.encode(), AT)
-
-
-def chip(**contents: bytes) -> RawRead:
-    return RawRead("reader", DeviceClass.SMARTCARD, encode_chip(ChipContents(contents=contents)), AT)
-
-
-def record(kind: str, text: str) -> bytes:
-    return ndef.encode_message([ndef.NdefRecord(kind, text)])
-
-
-def utf_16_record(text: str) -> bytes:
-    payload = b"\x82en" + text.encode("utf-16")
-    return b"\xd1\x01" + bytes((len(payload),)) + b"T" + payload
-
-
-def grouped(number: str, rng: random.Random) -> str:
-    separator = rng.choice([" ", "-", "\u00a0", " - "[:2], "."])
-    return separator.join(number[n : n + 4] for n in range(0, len(number), 4))
-
-
-def expiry(rng: random.Random) -> str:
-    return f"{rng.randrange(100):02}{rng.randrange(1, 13):02}"
-
-
-def packed(number: str) -> bytes:
-    return bytes.fromhex(number + "f" * (len(number) % 2))
-
-
-def no_text(number: str) -> str:
-    """Packed digits can be the same bytes as a text ("A1234567"); such a file is text, and this card another one."""
-    while all(0x20 <= byte < 0x7F for byte in packed(number).strip(b"\0\xff")):
-        number = number[:6] + "00" + number[8:-1]
-        number += luhn_digit(number)
-    return number
-
-
-FORMS: dict[str, Form] = {
-    "both tracks": lambda n, r: raw(swipe_text(f"B{n}^A/B^{expiry(r)}101", f"{n}={expiry(r)}101000")),
-    "track 1": lambda n, r: raw(swipe_text(f"B{n}^DOE/J^{expiry(r)}1010000000000"), DeviceClass.MSR),
-    "track 2": lambda n, r: raw(swipe_text(track2=f"{n}={expiry(r)}1010000"[:37]), DeviceClass.MSR),
-    "track 2 bare": lambda n, r: raw(swipe_text(track2=n)),
-    "track 3": lambda n, r: raw(swipe_text(track3=f"01{n}=724724000000")),
-    "swipe with LRC": lambda n, r: raw(swipe_text(track2=f"{n}={expiry(r)}101", lrcs=True)),
-    "half swipe": lambda n, r: raw(f"%B{n}^DOE/J"),
-    "two swipes": lambda n, r: raw(2 * swipe_text(f"B{n}^A/B^{expiry(r)}101")),
-    "barcode": lambda n, r: raw(n),
-    "Code 128": lambda n, r: raw("]C0" + n),
-    "GS1-128, internal": lambda n, r: raw("]C191" + n),
-    "grouped": lambda n, r: raw("]Q1" + grouped(n, r)),
-    "Persian digits": lambda n, r: raw(persian_digits(grouped(n, r))),
-    "QR text": lambda n, r: raw(f"PAY;{r.randrange(10**6)};to {grouped(n, r)};2512"),
-    "QR link": lambda n, r: raw("https://pay.example/c?n=" + "%20".join((n[:4], n[4:8], n[8:]))),
-    "number and date run together": lambda n, r: raw(n + expiry(r) + "101") if len(n) > 15 else raw(n),
-    "NDEF text": lambda n, r: chip(ndef=record(ndef.TEXT, "card " + grouped(n, r))),
-    "NDEF text in UTF-16": lambda n, r: chip(ndef=utf_16_record(n)),
-    "NDEF link": lambda n, r: chip(ndef=record(ndef.URI, f"https://pay.example/{n}")),
-    "NDEF external": lambda n, r: chip(ndef=record("urn:nfc:ext:club.example:member", n)),
-    "garbled NDEF": lambda n, r: chip(ndef=b"\xff\xfe" + n.encode()),
-    "loyalty file": lambda n, r: chip(loyalty=encode_loyalty_file(LoyaltyFile("ABAN", n))),
-    "loyalty file, grouped": lambda n, r: chip(loyalty=encode_loyalty_file(LoyaltyFile("ABAN", n[:8] + "-" + n[8:]))),
-    "plain file": lambda n, r: chip(loyalty=b"CARD:" + n.encode() + b"\xff" * 9),
-    "file of digits": lambda n, r: chip(loyalty=ber_tlv.encode(0xC2, n.encode().ljust(0x31, b" "))),
-    "EMV number": lambda n, r: chip(loyalty=ber_tlv.encode(0x70, ber_tlv.encode(0x5A, packed(n)))),
-    "packed": lambda n, r: chip(loyalty=ber_tlv.encode(0x70, ber_tlv.encode(0xC9, packed(no_text(n))))),
-    "packed file": lambda n, r: chip(loyalty=packed(no_text(n)) + b"\xff" * 20),
-    "packed track": lambda n, r: chip(loyalty=ber_tlv.encode(0xC9, packed(no_text(n).rstrip("f") + "d" + expiry(r)))),
-}
-
-
-def cards(count: int, seed: int) -> Iterator[tuple[str, random.Random]]:
-    rng = random.Random(seed)
-    brands = sorted({issuer.brand for issuer in SPECIFIC})
-    for _ in range(count):
-        brand = rng.choice(brands)
-        yield card_of(rng.choice([issuer for issuer in SPECIFIC if issuer.brand == brand]), rng), rng
-
-
-def card_of(issuer: IssuerRange, rng: random.Random) -> str:
-    length = rng.choice(issuer.lengths)
-    prefix = str(rng.randint(int(issuer.first), int(issuer.last)))
-    body = prefix + "".join(rng.choice("0123456789") for _ in range(length - 1 - len(prefix)))
-    return body + luhn_digit(body)
-
-
-def leaks(result: CardRead | RejectedRead, number: str) -> bool:
-    """Do six digits in a row of the card stand anywhere in the result: fields, bytes, repr?"""
-    said = [repr(result), *_texts(dataclasses.asdict(result))]
-    digits = ["".join(c for c in fold_digits(unquote(text)) if c.isascii() and c.isdigit()) for text in said]
-    return any(number[n : n + 6] in text for text in digits for n in range(len(number) - 5))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, bytes):
-        yield value.decode("latin-1")
-        yield value.hex()
-    elif isinstance(value, str):
-        yield value
+ON_GOODS = ("GS1 batch", "GS1 serial", "GS1 in brackets")
+"""Beside a GTIN; refused as goods, which is the likelier thing."""
 
 
 def refuse_all(count: int, seed: int, form: str) -> None:
+    """Nothing passes, and no six digits in a row leave: not in the result, its repr, or the line of a transcript."""
     for number, rng in cards(count, seed):
-        result = decode(FORMS[form](number, rng), RULES)
+        read = FORMS[form](number, rng)
+        result = decode(read, RULES)
         assert isinstance(result, RejectedRead), (form, issuer_of(number), len(number))
-        assert result.reason in (RejectReason.PAYMENT_CARD, RejectReason.PRODUCT_BARCODE), (form, result.reason)
-        assert result.reason is RejectReason.PAYMENT_CARD or len(number) == 13, form
+        may_be_goods = len(number) in (13, 14) or form in ON_GOODS
+        goods = may_be_goods and result.reason in (RejectReason.PRODUCT_BARCODE, RejectReason.COUPON)
+        assert goods or result.reason is RejectReason.PAYMENT_CARD, (form, result.reason)
         assert not leaks(result, number), form
+        assert not shows(repr(read) + Transcript(AT).read(read), number, run=7), form
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_no_payment_card_passes(form: str) -> None:
-    refuse_all(400, 1, form)
-
-
-MEDIA = {
-    "swipe": (
-        "both tracks",
-        "track 1",
-        "track 2",
-        "track 2 bare",
-        "track 3",
-        "swipe with LRC",
-        "half swipe",
-        "two swipes",
-    ),
-    "barcode": ("barcode", "Code 128", "GS1-128, internal", "number and date run together"),
-    "QR": ("grouped", "Persian digits", "QR text", "QR link"),
-    "NDEF": ("NDEF text", "NDEF text in UTF-16", "NDEF link", "NDEF external", "garbled NDEF"),
-    "file": (
-        "loyalty file",
-        "loyalty file, grouped",
-        "plain file",
-        "file of digits",
-        "EMV number",
-        "packed",
-        "packed file",
-        "packed track",
-    ),
-}
+    refuse_all(40, 1, form)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("medium", MEDIA)
-def test_no_payment_card_of_twenty_thousand_passes(medium: str) -> None:
-    forms = MEDIA[medium]
-    for seed, form in enumerate(forms, start=100):
+@pytest.mark.complaint(25)
+@pytest.mark.parametrize("part", range(5))
+def test_no_payment_card_of_a_hundred_thousand_passes(part: int) -> None:
+    forms = sorted(FORMS)[part::5]
+    for seed, form in enumerate(forms, start=100 * (part + 1)):
         refuse_all(-(-20_000 // len(forms)), seed, form)
-
-
-def test_every_form_belongs_to_a_medium() -> None:
-    assert sorted(form for forms in MEDIA.values() for form in forms) == sorted(FORMS)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -191,7 +56,7 @@ def test_with_the_guard_off_the_number_is_found(form: str) -> None:
     """Positive control: the same reads with the card's own issuer let through carry the digits that `leaks` looks for.
     Where the number is packed or the swipe is broken, it is only the reason that changes."""
     read_anyway = 0
-    for number, rng in cards(200, 3):
+    for number, rng in cards(60, 3):
         if any(bank.covers(number) for bank in IRAN):
             continue
         result = decode(FORMS[form](number, rng), CardRules(own_prefixes=(number[:8],)))
@@ -199,8 +64,26 @@ def test_with_the_guard_off_the_number_is_found(form: str) -> None:
             continue
         read_anyway += 1
         assert leaks(result, number), form
-    broken = form in ("half swipe", "two swipes", "EMV number", "track 3", "number and date run together")
-    assert read_anyway > 0 or broken, form
+    assert read_anyway > 0 or form in NEVER_READ, form
+
+
+NEVER_READ = {
+    "half swipe",
+    "two swipes",
+    "track 2 without end",
+    "swipe with a wrong LRC",
+    "JIS stripe",
+    "percent-encoded from the start",
+    "EMV number",
+    "EMV track 1",
+    "EMV track 2",
+    "EMV record in another file",
+    "track 3",
+    "three tracks, Enter between",
+    "second group of track 2",
+    "number and date run together",
+}
+"""Forms that are refused for another reason if not for this one."""
 
 
 # --- what must be refused, by name
@@ -335,14 +218,60 @@ def test_member_numbers_that_are_refused_by_accident() -> None:
     assert refused(number[:15] + str((int(luhn_digit(number[:15])) + 1) % 10) for number in random_numbers(16)) == 0
 
 
+REGIONS = (
+    "000 030 060 100 300 380 400 450 460 480 490 500 520 540 560 570 590 599 600 608 "
+    "618 621 626 629 640 690 699 700 729 730 740 750 754 759 769 773 775 779 780 789 "
+    "800 840 850 860 868 870 880 885 890 893 899 900 930 940 950 955 977 978 979"
+)
+"""GS1 prefixes of members all over the world, by which real goods begin."""
+
+
+def goods(count: int, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Codes on goods and what a scanner calls them: EAN-13 of each region, UPC-A, EAN-8, ITF-14, GS1-128."""
+    prefixes = REGIONS.split()
+    for at in range(count):
+        prefix = prefixes[at % len(prefixes)]
+        ean = prefix + f"{rng.randrange(10**9):09}"
+        ean += gs1_digit(ean)
+        yield ean, "]E0"
+        if at % 4 == 0:
+            eight = ean[:7] + gs1_digit(ean[:7])
+            twelve = ean[1:12] + gs1_digit(ean[1:12])
+            fourteen = str(rng.randrange(1, 9)) + ean[:12]
+            fourteen += gs1_digit(fourteen)
+            yield from ((eight, "]E4"), (twelve, "]E0"), (fourteen, "]I1"), (f"01{fourteen}", "]C1"))
+
+
+@pytest.mark.slow
 def test_goods_are_never_taken_for_bank_cards() -> None:
-    rng = random.Random(5)
-    looked_like_cards = 0
-    for _ in range(20_000):
-        body = "".join(rng.choice("0123456789") for _ in range(12))
-        ean = body + gs1_digit(body)
-        looked_like_cards += payment.is_payment_number(ean)
-        for text in (ean, "]E0" + ean, f"]C1010{ean}", f"]I10{ean}" if luhn_ok("0" + ean) else "]E0" + ean):
-            result = decode(raw(text), RULES)
-            assert not (isinstance(result, RejectedRead) and result.reason is RejectReason.PAYMENT_CARD)
-    assert looked_like_cards > 50, "control: some goods have numbers that a card could have"
+    """The figures of docs/security.md. With AIM identifiers nothing that stands on goods is called a bank card; without
+    them only an ITF-14 that a bank card of 14 digits could be as well, because 14 bare digits are no EAN."""
+    codes, could_be, with_aim, without_aim = 0, 0, 0, 0
+    by_length: dict[int, list[int]] = {}
+    for code, symbology in goods(202_000, random.Random(5)):
+        codes += 1
+        could_be += payment.is_payment_number(code)
+        with_aim += called_a_bank_card(symbology + code)
+        refused_bare = called_a_bank_card(code)
+        without_aim += refused_bare
+        by_length.setdefault(len(code), []).append(refused_bare)
+    print(f"{codes} codes on goods, {could_be} with numbers that a bank card could have")
+    print(f"called bank cards: {with_aim} with AIM identifiers, {without_aim} without ({without_aim / codes:.4%})")
+    for length, refusals in sorted(by_length.items()):
+        print(f"  {length} digits: {sum(refusals)} of {len(refusals)}")
+    assert could_be > 500, "control: some goods have numbers that a card could have"
+    assert codes > 400_000
+    assert with_aim == 0
+    assert all(sum(refusals) == 0 for length, refusals in by_length.items() if length in (8, 12, 13))
+    assert without_aim / codes < 0.005
+
+
+def called_a_bank_card(text: str) -> bool:
+    result = decode(raw(text), RULES)
+    return isinstance(result, RejectedRead) and result.reason is RejectReason.PAYMENT_CARD
+
+
+def test_a_few_goods_are_never_taken_for_bank_cards() -> None:
+    for code, symbology in goods(2_000, random.Random(6)):
+        assert not called_a_bank_card(symbology + code)
+        assert not called_a_bank_card(code) or len(code) not in (8, 12, 13)

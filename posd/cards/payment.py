@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from posd.cards import ber_tlv
 from posd.cards.checks import luhn_ok
-from posd.cards.digits import fold_digits
+from posd.cards.digits import SEPARATORS, fold_digits
 from posd.cards.iso7813 import primary_number
 from posd.cards.issuers import LENGTHS, issuer_of
 
@@ -25,9 +25,7 @@ _BANKING_FIRST_DIGITS = "23456"
 _SHORTEST_FREE = 13
 """Digits. Shorter numbers are phone numbers, dates and members far more often than cards."""
 _GROUP = re.compile("[0-9]+")
-_SEPARATED = re.compile(
-    r"[0-9]+(?:[ \t\u00a0\u2007\u2009\u202f._+\-\u2010-\u2015\u2212]{1,2}[0-9]+)*",
-)
+_SEPARATED = re.compile(f"[0-9]+(?:[{SEPARATORS}]{{1,3}}[0-9]+)*")
 """Digits in groups, as people write card numbers. GS and line ends separate fields, not groups."""
 _PACKED = re.compile("([0-9]{13,19})(?:f|d[0-9]*f?)?")
 _EMV_NUMBER_TAGS = frozenset({0x5A, 0x57, 0x56})
@@ -47,8 +45,8 @@ def in_tracks(tracks: Mapping[int, str], own: tuple[str, ...] = ()) -> bool:
 
 def in_text(text: str, own: tuple[str, ...] = ()) -> bool:
     """Is there a payment card number in this text (a scan, a record, a broken swipe)?"""
-    folded = fold_digits(text)
-    return _in_folded(folded, own) or ("%" in folded and _in_folded(unquote(folded), own))
+    plain = fold_digits(text.replace("\0", ""))  # UTF-16 of digits is UTF-8 of digits with zeros between them
+    return _in_folded(plain, own) or ("%" in plain and _in_folded(fold_digits(unquote(plain)), own))
 
 
 def in_bytes(data: bytes, own: tuple[str, ...] = ()) -> bool:
@@ -111,13 +109,11 @@ def _objects(data: bytes) -> Iterable[ber_tlv.Tlv]:
 
 
 def _texts(data: bytes) -> Iterator[str]:
-    """The bytes as text: UTF-8 or, failing that, byte by byte; and with the zeros of UTF-16 taken out."""
+    """The bytes as text: UTF-8 or, failing that, byte by byte."""
     try:
         yield data.decode("utf-8")
     except UnicodeDecodeError:
         yield data.decode("latin-1")
-    if b"\0" in data:
-        yield data.replace(b"\0", b"").decode("latin-1")
 
 
 def _is_packed_payment(data: bytes, own: tuple[str, ...]) -> bool:

@@ -30,6 +30,8 @@ class RejectReason(StrEnum):
     OTHER_CLUB = "refused.other_club"
     REMOVED_EARLY = "removed_early"
     TWO_AT_ONCE = "two_at_once"
+    NOT_GENUINE = "refused.not_genuine"
+    """The chip could not prove that it is the club's: a wrong MAC, a wrong key, a copied link."""
     NOISE = "noise"
     """Nothing a person needs to be told; counted and shown to the technician."""
 

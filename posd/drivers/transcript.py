@@ -23,6 +23,7 @@ from typing import Any
 
 from posd.cards import chip, ndef
 from posd.cards.chip import ChipContents, decode_chip, encode_chip
+from posd.cards.decode import is_payment_card
 from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
 from posd.cards.masking import SHORTEST, Masker
 from posd.cards.reads import RejectReason
@@ -65,11 +66,14 @@ class Transcript:
 
     def __init__(self, began: Instant, keep: tuple[str, ...] = ()) -> None:
         self._began = began
+        self._keep = keep
         self._masker = Masker(keep)
         self._uids: dict[bytes, bytes] = {}
 
     def read(self, read: RawRead) -> str:
-        """The line of one read, masked."""
+        """The line of one read, masked; of a payment card only that it was one."""
+        if read.flaw is None and is_payment_card(read, self._keep):
+            read = _as_refused(read)
         if read.flaw is not None:
             return self._line(read.read_at, read.device, read.device_class, "flaw", self._masker.text(read.flaw))
         if read.device_class is DeviceClass.SMARTCARD:
@@ -156,6 +160,12 @@ def _without_words(text: str) -> str:
 def _is_text(data: bytes) -> bool:
     """Printable ASCII, filled up with zeros or ones as memories are."""
     return data.strip(b"\0\xff").decode("latin-1").isprintable() and data.strip(b"\0\xff").isascii()
+
+
+def _as_refused(read: RawRead) -> RawRead:
+    if read.device_class is DeviceClass.SMARTCARD:
+        return replace(read, payload=encode_chip(ChipContents(refusal=RejectReason.PAYMENT_CARD)))
+    return replace(read, payload=b"", flaw=RejectReason.PAYMENT_CARD)
 
 
 def parse_line(line: str) -> Exchange | None:
