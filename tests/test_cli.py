@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from posd.ledger.store import Store
 from posd.loyalty.model import Line, Quote
 from posd.machine import SystemClock, Uuid7Source
 from posd.till.booking import SaleContext, sale_draft
+from posd.till.evidence import reader_check_draft
 from tests.fakes.shop_programs import template_text
 
 BASKET = {"currency": "IRR", "lines": [{"amount_minor": 12_880_000}], "redeem": {"CREDIT": 500_000}}
@@ -129,6 +131,23 @@ def test_ledger_commands(sold: Shell) -> None:
         assert sold("ledger", *arguments)[0] == 0
 
 
+def test_the_evidence_of_a_reader_check_is_readable(sold: Shell, tmp_path: Path) -> None:
+    store = Store.open(sold.state_dir / "ledger.db", till_id="till-1", clock=SystemClock())
+    about = {"reader": "desk", "driver": "hid_keyboard", "identity": "usb-1#S12"}
+    for results in ([("present", True)], [("present", True), ("answers", False)]):
+        draft = reader_check_draft(Uuid7Source()(), SystemClock().now(), **about, level="external", results=results)
+        store.append(draft).result()
+    store.close()
+    passed, failed = (row["summary"] for row in sold.json("ledger", "show", "--last", "2"))
+    assert passed == "desk usb-1#S12 external passed"
+    assert failed == "desk usb-1#S12 external failed: answers"
+    assert sold.json("ledger", "verify")["seq"] == 5
+    assert sold("ledger", "export", "--csv")[1].count("reader_check") == 2
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(sold("ledger", "export")[1])
+    assert sold("ledger", "verify", "--journal", str(journal))[0] == 0
+
+
 def test_an_exported_journal_verifies_by_itself_and_a_changed_one_does_not(sold: Shell, tmp_path: Path) -> None:
     code, out, err = sold("ledger", "export")
     assert code == 0 and err == "3 entries\n"
@@ -225,18 +244,44 @@ def test_doctor_finds_secrets_that_others_can_read(posd: Shell) -> None:
     assert f"chmod 600 {secret}" in out
 
 
-def test_support_bundle_holds_no_secret(sold: Shell, tmp_path: Path) -> None:
-    import tarfile
-
+@pytest.mark.complaint(25)
+def test_support_bundle_holds_no_secret(sold: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sold.state_dir / "page.key").write_text("secret-of-the-page")
     (sold.state_dir / "page.key").chmod(0o600)
-    bundle = tmp_path / "bundle.tar.gz"
-    code, out, _ = sold("support-bundle", "--yes", "--output", str(bundle))
+    log = tmp_path / "journalctl"
+    log.write_text("#!/bin/sh\necho 'read of 4111111111111111 refused'\n")
+    log.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    config = tmp_path / "posd.toml"
+    config.write_text(
+        '[cards]\nown_prefixes = ["980000"]\n'
+        '[[reader]]\nid = "desk"\ndriver = "serial_line"\naddress = "/dev/posd/none"\n'
+        'psk_hex = "c0ffee00c0ffee"\nmaster_key = "c0ffee"\n'
+    )
+    texts = bundled(sold, tmp_path / "bundle.tar.gz", config)
+    wanted = ["about", "doctor", "status", "metrics", "ledger", "machine", "config", "readers", "selftest", "log"]
+    assert {name.partition(".")[0] for name in texts} == set(wanted)
+    for secret in ("secret-of-the-page", "4111111111111111", "c0ffee"):
+        assert not any(secret in text for text in texts.values()), secret
+    assert "refused" in texts["log.txt"]
+    assert json.loads(texts["config.json"])["readers"][0]["options"]["master_key"] == "(removed)"
+    assert json.loads(texts["selftest.json"])[0]["checks"][0]["name"] == "configured"
+
+
+def test_support_bundle_of_a_till_whose_configuration_is_broken(sold: Shell, tmp_path: Path) -> None:
+    config = tmp_path / "posd.toml"
+    config.write_text("[shop]\nnmae = 5\n")
+    texts = bundled(sold, tmp_path / "bundle.tar.gz", config)
+    assert "did you mean 'name'" in texts["doctor.json"]
+    assert "config.json" not in texts and json.loads(texts["ledger.json"])["entries"] == 3
+
+
+def bundled(posd: Shell, bundle: Path, config: Path) -> dict[str, str]:
+    code, out, _ = posd("support-bundle", "--yes", "--output", str(bundle), config=config)
     assert code == 0 and "doctor.json" in out
     with tarfile.open(bundle) as tar:
-        texts = {name: tar.extractfile(name).read().decode() for name in tar.getnames()}  # type: ignore[union-attr]
-    assert "posd-support/ledger.json" in texts
-    assert not any("secret-of-the-page" in text for text in texts.values())
+        members = {name.rpartition("/")[2]: tar.extractfile(name) for name in tar.getnames()}
+        return {name: file.read().decode() for name, file in members.items() if file is not None}
 
 
 def test_pair_shows_a_code_and_lists_nobody(posd: Shell) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from posd.club.posting import post_pending, tills_behind
 from posd.club.tables import day_total, head, movement, sale, spend
 from posd.ledger.entries import Entry, Head, Kind, Leg, chain_hash
 from posd.ledger.members import MemberRow
+from posd.till.evidence import reader_check_draft
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeTill, new_id
 from tests.fakes.postgres import ENGINES, database_url
@@ -242,6 +244,26 @@ def test_what_the_club_does_not_understand_is_kept_and_shown(shop: Shop) -> None
     shop.one.sell(member, 100_000, earned={"PTS": 1})
     assert shop.push() == [("posted", ""), *[("parked", "unreadable")] * 6, ("posted", "")]
     assert shop.points(member) == 1
+
+
+def test_evidence_of_a_reader_check_is_kept_and_moves_nothing(shop: Shop) -> None:
+    member = shop.one.enrol(KEY, gift=50)
+    checked = reader_check_draft(
+        new_id(),
+        FakeClock().now(),
+        reader="desk",
+        driver="hid_keyboard",
+        identity="usb-1#S12",
+        level="external",
+        results=[("present", True), ("answers", False)],
+    )
+    shop.one.append(checked)
+    shop.one.append(replace(checked, entry_id=new_id(), member=member))
+    shop.one.sell(member, 100_000, earned={"PTS": 1})
+    assert shop.push() == [("posted", ""), ("posted", ""), ("parked", "unreadable"), ("posted", "")]
+    assert shop.points(member) == 51
+    (total,) = shop.rows(day_total)
+    assert (total["sales"], total["total_minor"]) == (1, 100_000)
 
 
 def test_a_kind_of_a_newer_till_is_parked_not_refused(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from posd.cards.rules import parse_rules
+from posd.cards.rules import CardRules, parse_rules
 from posd.cli.device_checks import device_checks
 from posd.cli.device_facts import device_facts
 from posd.cli.place import Place
@@ -30,7 +30,7 @@ FREE_BYTES_LEAST = 200 * 1024 * 1024
 def all_checks(place: Place) -> Iterator[Check]:
     """Every check in order. A broken configuration ends it early: the rest would be guesses."""
     try:
-        config = place.config
+        config, rules = place.config, parse_rules(place.config.cards)
     except ConfigError as error:
         yield Check(
             "setup", "configuration", Verdict.FAILED, str(error), "correct the file, then run posd doctor again"
@@ -39,7 +39,7 @@ def all_checks(place: Place) -> Iterator[Check]:
     yield Check("setup", "configuration", Verdict.OK, f"{len(config.readers)} readers configured")
     yield from _setup(place)
     yield from _ledger(place)
-    yield from _readers(config, running := _status(place))
+    yield from _readers(config, rules, running := _status(place))
     yield from device_checks(config.readers, device_facts(config.readers))
     yield from _club(running)
 
@@ -102,13 +102,12 @@ def _status(place: Place) -> dict[str, Any] | None:
     return status
 
 
-def _readers(config: Config, running: dict[str, Any] | None) -> Iterator[Check]:
+def _readers(config: Config, rules: CardRules, running: dict[str, Any] | None) -> Iterator[Check]:
     """What the running till knows; without one, each reader is looked at from outside."""
     if running is not None:
         yield from (_reader_status(reader) for reader in running["readers"])
     else:
-        test = SelfTest(SystemClock(), parse_rules(config.cards))
-        for report in test.check_all(config.readers, HealthLevel.INTERNAL):
+        for report in SelfTest(SystemClock(), rules).check_all(config.readers, HealthLevel.INTERNAL):
             for item in report.checks:
                 verdict = Verdict.OK if item.ok else Verdict.FAILED
                 yield Check("readers", f"{report.name}, {item.name}", verdict, item.detail, item.fix)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import click
 
 
 class LazyGroup(click.Group):
-    """``named``: command → ``module:attribute``. A command whose module is not installed is not offered."""
+    """``named``: command → ``module:attribute``."""
 
     def __init__(self, *arguments: Any, named: Mapping[str, str], **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._named = {name: place for name, place in named.items() if find_spec(place.partition(":")[0])}
+        self._named = named
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._named)

@@ -75,6 +75,8 @@ def read_entry(payload: bytes) -> Reading:
 
 def _reading(draft: Draft) -> Reading:
     joins = draft.kind in {Kind.ENROL, Kind.LINK}
+    if draft.kind is Kind.READER_CHECK and (draft.legs or draft.member is not None):
+        raise Unreadable("evidence moves nothing and concerns nobody")
     return Reading(
         entry_id=draft.entry_id.hex(),
         kind=draft.kind,
