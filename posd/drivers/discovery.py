@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from posd.cards.reader_names import name_fits
 from posd.drivers.addresses import same_node
 from posd.drivers.base import Candidate, DriverSpec, ReaderConfig
 from posd.drivers.containment import contained
@@ -65,4 +65,4 @@ def _assigned_to(candidate: Candidate, readers: Sequence[ReaderConfig]) -> str |
 
 def _means(address: str, candidate: Candidate) -> bool:
     """By the same node, or by a pattern where addresses are names (PC/SC)."""
-    return same_node(address, candidate.address) or fnmatchcase(candidate.address, address)
+    return same_node(address, candidate.address) or name_fits(candidate.address, address)

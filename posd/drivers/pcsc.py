@@ -18,13 +18,13 @@ import logging
 import os
 import threading
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import partial
 
 from smartcard import scard
 
 from posd.cards.card_keys import CardKeys
 from posd.cards.chip import encode_chip
+from posd.cards.reader_names import name_fits
 from posd.cards.reads import RejectReason, flaw
 from posd.cards.scripts.conversation import read_card
 from posd.cards.scripts.dialogue import run
@@ -111,7 +111,7 @@ class PcscReader:
             scard.SCardReleaseContext(self._context)
 
     def _names(self) -> list[str]:
-        names = [name for name in list_readers(self._context) if fnmatchcase(name, self._config.address)]
+        names = [name for name in list_readers(self._context) if name_fits(name, self._config.address)]
         if not names:
             raise DeviceLost(f"no PC/SC reader is called {self._config.address}; plug the reader in")
         return names
@@ -208,7 +208,7 @@ def _probe() -> list[Candidate]:
 def _present(config: PcscConfig) -> bool:
     """False only when pcscd says so: when it is silent, opening tells why."""
     try:
-        return any(fnmatchcase(name, config.address) for name in reader_names())
+        return any(name_fits(name, config.address) for name in reader_names())
     except DeviceLost:
         return True
 
@@ -219,7 +219,7 @@ def _check_health(device: str, config: PcscConfig, level: HealthLevel) -> list[H
     except DeviceLost as error:
         return [failed("service", error)]
     checks = [Health(True, "service", "pcscd answers")]
-    fitting = [name for name in names if fnmatchcase(name, config.address)]
+    fitting = [name for name in names if name_fits(name, config.address)]
     if not fitting:
         there = ", ".join(names) or "none"
         return [*checks, Health(False, "present", f"no reader {config.address!r}; there is: {there}", "plug it in")]

@@ -4,11 +4,10 @@ cryptography: a copy costs cents. The code that unlocks writing is never present
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from posd.cards.chip import LOYALTY, ChipContents
 from posd.cards.iso7816 import read_memory, select_memory_card
 from posd.cards.loyalty_file import is_whole
+from posd.cards.reader_names import name_fits
 from posd.cards.scripts.dialogue import CHUNK, Script, ask
 from posd.cards.scripts.setup import Card
 
@@ -37,4 +36,4 @@ def _read(start: int, end: int) -> Script[bytes]:
 
 
 def _fits(reader: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(reader, pattern) for pattern in patterns)
+    return any(name_fits(reader, pattern) for pattern in patterns)

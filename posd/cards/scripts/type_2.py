@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from posd.cards import ndef
 from posd.cards.chip import NDEF, ChipContents
 from posd.cards.iso7816 import get_version, read_block
+from posd.cards.reader_names import name_fits
 from posd.cards.scripts.dialogue import Script, ask
 from posd.cards.scripts.setup import Card
 from posd.cards.scripts.uid import read_uid
@@ -30,7 +29,7 @@ def _read_message(card: Card) -> Script[bytes | None]:
     if not answer.sw.ok or len(answer.data) < 16 or answer.data[0] != 0xE1:
         return None
     size, area = min(answer.data[2] * 8, ndef.LONGEST_MESSAGE), answer.data[4:16]
-    if size > _ULTRALIGHT_BYTES and fnmatchcase(card.setup.reader, _PN532_READERS):
+    if size > _ULTRALIGHT_BYTES and name_fits(card.setup.reader, _PN532_READERS):
         size = min(size, (yield from _data_bytes()) or size)
     while (extent := ndef.locate_message(area)).end > len(area) and extent.end <= size:
         answer = yield from ask(read_block(4 + len(area) // 4))
