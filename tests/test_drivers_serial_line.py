@@ -25,6 +25,7 @@ from posd.errors import DeviceBusy, DeviceDenied, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
 from tests.contract_driver import Rig, Session, StreamContract, eventually
+from tests.fakes.clock import FakeClock
 from tests.fakes.serial_port import SerialPort
 
 MEMBER = b"6331940000012345"
@@ -76,7 +77,7 @@ def port(tmp_path: Path) -> Iterator[SerialPort]:
 class TestSerialLine(StreamContract):
     @pytest.fixture
     def rig(self, port: SerialPort) -> Rig:
-        return LineRig(port)
+        return LineRig(port, silence_ms=1000)
 
 
 @pytest.mark.slow
@@ -85,7 +86,7 @@ class TestLostAtEveryByte(StreamContract):
 
     @pytest.fixture
     def rig(self, port: SerialPort) -> Rig:
-        rig = LineRig(port)
+        rig = LineRig(port, silence_ms=1000)
         rig.losses = 1000
         return rig
 
@@ -177,7 +178,7 @@ def test_half_a_read_is_a_flaw_and_neither_half_becomes_a_number(port: SerialPor
 
 @pytest.mark.complaint(9)
 def test_a_reader_that_pauses_longer_says_so_in_its_table(port: SerialPort) -> None:
-    with Session(LineRig(port, silence_ms=400)) as session:
+    with Session(LineRig(port, silence_ms=1000)) as session:
         port.send(MEMBER[:9])
         assert session.silent(0.2)
         port.send(MEMBER[9:] + b"\r")
@@ -185,10 +186,8 @@ def test_a_reader_that_pauses_longer_says_so_in_its_table(port: SerialPort) -> N
 
 
 def test_a_read_that_began_before_the_line_was_opened_is_ignored_to_its_end(port: SerialPort) -> None:
-    rig = LineRig(port)
-    driver = rig.open()
+    driver = SerialLine("desk", SerialLineConfig(str(port.path)), FakeClock())
     try:
-        port.fresh = False
         port.send(MEMBER[9:] + b"\r" + MEMBER + b"\r")
         assert driver.read().payload == MEMBER
     finally:
