@@ -37,7 +37,7 @@ from posd.drivers.supervisor import Supervisor
 from posd.embedded_club import Address, EmbeddedClub, found_club, invitation
 from posd.errors import ConfigError, DeviceError
 from posd.ledger.store import Store
-from posd.machine import SystemClock, Uuid7Source, notify_systemd
+from posd.machine import SystemClock, Uuid7Source, forbid_core_dumps, notify_systemd
 from posd.sync.grant import Linked, load_grant
 from posd.sync.local_port import LocalPort
 from posd.sync.port_messages import serve_port
@@ -77,6 +77,7 @@ class Daemon:
 
     def run(self) -> int:
         """Raises `PosdError` for what must be mended before a till can run."""
+        forbid_core_dumps()
         threading.excepthook = self._thread_died
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 TABLES = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")
 LISTENING = 0x0A
@@ -36,6 +39,8 @@ def internet_sockets(pid: int) -> list[InternetSocket]:
 
 
 def _inodes(folder: Path) -> set[str]:
+    if not os.access(folder, os.R_OK):
+        pytest.skip("a till hides its memory, and with it its open files, from everybody but root")
     found = set()
     for link in folder.iterdir():
         try:
