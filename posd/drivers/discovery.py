@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from posd.cards.reader_names import name_fits
 from posd.drivers.addresses import same_node
@@ -33,7 +33,7 @@ def discover(readers: Sequence[ReaderConfig] = ()) -> Discovery:
     broken: list[BrokenDriver] = []
     for name in driver_names():
         try:
-            found += [Found(candidate, _assigned_to(candidate, readers)) for candidate in _probe(name)]
+            found += _found_by(_loaded(name), readers)
         except PosdError as error:
             broken.append(BrokenDriver(name, str(error), "posd doctor"))
     return Discovery(tuple(sorted(found, key=lambda item: item.candidate.identity)), tuple(broken))
@@ -42,22 +42,30 @@ def discover(readers: Sequence[ReaderConfig] = ()) -> Discovery:
 def identity_of(spec: DriverSpec, reader: ReaderConfig) -> str:
     """Port and serial of the device that ``reader`` means; empty when it is not plugged in."""
     try:
-        candidates: list[Candidate] = contained(spec.name, spec.probe)
+        found = _found_by(spec, [reader])
     except PosdError:
         return ""
-    return next((candidate.identity for candidate in candidates if _assigned_to(candidate, [reader])), "")
+    return next((item.candidate.identity for item in found if item.reader_id is not None), "")
 
 
-def _probe(name: str) -> list[Candidate]:
+def _loaded(name: str) -> DriverSpec:
     spec = load_driver(name)
     if isinstance(spec, BrokenDriver):
         raise PosdError(f"{spec.detail}; {spec.fix}")
-    return contained(name, spec.probe)
+    return spec
 
 
-def _assigned_to(candidate: Candidate, readers: Sequence[ReaderConfig]) -> str | None:
+def _found_by(spec: DriverSpec, readers: Sequence[ReaderConfig]) -> list[Found]:
+    return contained(
+        spec.name, lambda: [Found(candidate, _assigned_to(candidate, readers, spec)) for candidate in spec.probe()]
+    )
+
+
+def _assigned_to(candidate: Candidate, readers: Sequence[ReaderConfig], spec: DriverSpec) -> str | None:
+    """By the address in the reader's table, or the one that its driver takes when none stands there."""
+    usual = {field.name: field.default for field in fields(spec.config_type)}.get("address")
     for reader in readers:
-        address = reader.options.get("address")
+        address = reader.options.get("address", usual)
         if reader.driver == candidate.driver and isinstance(address, str) and _means(address, candidate):
             return reader.reader_id
     return None
