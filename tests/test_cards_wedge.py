@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posd.cards.keymap import FUNCTION_KEYS, REPEAT, Stroke, strokes
-from posd.cards.keypad import KEYPAD, PRESS, RELEASE
+from posd.cards.keypad import KEYPAD, PRESS, RELEASE, UNTOLD
+from posd.cards.layouts import LAYOUTS
 from posd.cards.wedge import (
     ALT_CODES,
     BROKEN_SWIPE,
@@ -233,6 +234,22 @@ def test_two_devices_never_mix() -> None:
     assert (one.texts, two.texts) == (["1111111111"], ["2222222222"])
 
 
+@pytest.mark.slow
+@pytest.mark.complaint(10)
+def test_two_devices_dealt_key_by_key_never_mix_ten_thousand_scans() -> None:
+    dice = random.Random(4)
+    readers = (Typist(step_ms=0.1), Typist(step_ms=0.1))
+    wanted = [[f"{n}{dice.randrange(10**12):012}" for _ in range(5_000)] for n in range(2)]
+    typed = [strokes("".join(f"{scan}\r" for scan in scans)) for scans in wanted]
+    at = [0, 0]
+    while at != [len(keys) for keys in typed]:
+        n = dice.randrange(2)
+        size = dice.randrange(1, 4)
+        readers[n].press(typed[n][at[n] : at[n] + size])
+        at[n] = min(at[n] + size, len(typed[n]))
+    assert [reader.texts for reader in readers] == wanted
+
+
 def test_two_nodes_of_one_device_have_keys_of_their_own_and_make_one_read() -> None:
     """Shift held on one node is no Shift on the other."""
     assembler = WedgeAssembler()
@@ -277,6 +294,23 @@ def test_any_keys_at_all_leave_the_assembler_ready_for_the_next_scan() -> None:
         typist.reads.clear()
         if typist.assembler.feed(58, PRESS, typist.now_ns) or typist.type("7777").pause(200).texts != ["7777"]:
             pytest.fail("an earlier read leaked into this one")
+
+
+@pytest.mark.fuzz
+@given(
+    st.sampled_from(sorted(LAYOUTS)),
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 2), st.integers(0, 200), st.integers(0, 1)), max_size=80),
+)
+def test_any_keys_at_any_time_make_reads_or_flaws(layout: str, events: list[tuple[int, int, int, int]]) -> None:
+    assembler, now_ns = WedgeAssembler(WedgeSettings(layout=layout)), 0
+    reads: list[WedgeRead] = []
+    for code, value, after_ms, node in events:
+        now_ns += after_ms * MS
+        reads += assembler.feed(code, value, now_ns, node)
+    reads += assembler.expire(now_ns + 1_000 * MS)
+    assert assembler.deadline_ns is None
+    assert all(bool(read.text) != bool(read.flaw) and UNTOLD not in read.text for read in reads)
+    assert sum(read.timing.characters for read in reads) <= len(events)
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

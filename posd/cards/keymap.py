@@ -80,7 +80,7 @@ class KeyState:
         if code in MODIFIERS:
             (self._held.discard if value == RELEASE else self._held.add)(code)
             return self._spelt() if self._alt_code and not self._held & _ALTS else ""
-        if code in KEYPAD and (self._alt_code or self._held & _ALTS):
+        if self._held and code in KEYPAD and self._held & _ALTS:
             self._alt_code = self._alt_code or AltCode()
             self._alt_code.feed(code, value)
             return ""

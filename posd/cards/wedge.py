@@ -21,7 +21,7 @@ from posd.cards.layouts import LAYOUTS
 from posd.cards.reads import RejectReason, flaw
 
 _MS = 1_000_000
-_START_SENTINELS = "%;"
+_SWIPE_STARTS = ("%", ";")
 """Track 3 alone (``+…?``) needs no waiting and closes as a scan does."""
 _ALL_STARTS = "%;+@!#&"
 """Start sentinels that readers put before a second or third track (MagTek, Unitech, ID TECH manuals)."""
@@ -103,19 +103,14 @@ class WedgeAssembler:
         self._times_ns: list[int] = []
         self._spelt = 0
         """Digits of Alt codes in the open read."""
-        self._opened_ns = 0
-        self._last_ns: int | None = None
+        self._deadline_ns: int | None = None
         self._spoilt: str | None = None
         self._broken_until_ns = 0
 
     @property
     def deadline_ns(self) -> int | None:
         """When silence closes the open read; None while no read is open. On the clock of the events."""
-        if self._last_ns is None:
-            return None
-        between_tracks = self._is_swipe and "?" in self._text.rstrip("\r")[-2:]
-        gap_ms = self._settings.swipe_end_ms if between_tracks else self._settings.key_gap_ms
-        return self._last_ns + gap_ms * _MS
+        return self._deadline_ns
 
     def feed(self, code: int, value: int, time_ns: int, node: int = 0) -> list[WedgeRead]:
         """Take one key event (EV_KEY code and value) of one event node; returns the reads that it closes, oldest first.
@@ -124,8 +119,8 @@ class WedgeAssembler:
         keys = self._keys[node]
         character = keys.feed(code, value)
         if not character:
-            if keys.spelling and self._last_ns is not None:  # an Alt code takes several keys: the read goes on
-                self._last_ns = time_ns
+            if keys.spelling and self._deadline_ns is not None:  # an Alt code takes several keys: the read goes on
+                self._heard(time_ns)
                 self._spelt += value == PRESS
             return reads
         if character == UNTOLD:
@@ -142,17 +137,24 @@ class WedgeAssembler:
 
     def expire(self, now_ns: int) -> list[WedgeRead]:
         """Close what silence closes."""
-        deadline_ns = self.deadline_ns
-        return [] if deadline_ns is None or now_ns < deadline_ns else self._close(by_silence=True)
+        if self._deadline_ns is None or now_ns < self._deadline_ns:
+            return []
+        return self._close(by_silence=True)
+
+    def _heard(self, time_ns: int) -> None:
+        """A key came: the silence that closes begins anew."""
+        between_tracks = self._is_swipe and "?" in self._text.rstrip("\r")[-2:]
+        gap_ms = self._settings.swipe_end_ms if between_tracks else self._settings.key_gap_ms
+        self._deadline_ns = time_ns + gap_ms * _MS
 
     @property
     def _is_swipe(self) -> bool:
-        return self._text.startswith(tuple(_START_SENTINELS))
+        return self._text[:1] in _SWIPE_STARTS
 
     def _take(self, character: str, time_ns: int) -> list[WedgeRead]:
         ends = character in _TERMINATORS
         if self._spoilt is not None:
-            self._last_ns = time_ns
+            self._heard(time_ns)
             return []
         if not self._is_swipe and ends:
             return self._close()
@@ -167,42 +169,42 @@ class WedgeAssembler:
         return character not in _ALL_STARTS or (character == "%" and self._text.startswith("%"))
 
     def _append(self, character: str, time_ns: int) -> None:
-        if self._last_ns is None:
-            self._opened_ns = time_ns
-        self._last_ns = time_ns
         self._text += character
         self._times_ns.append(time_ns)
-        too_slow = time_ns - self._opened_ns > self._settings.read_cap_ms * _MS
+        self._heard(time_ns)
+        too_slow = time_ns - self._times_ns[0] > self._settings.read_cap_ms * _MS
         if too_slow or len(self._text) > self._settings.max_characters:
             self._spoil(TOO_LONG, time_ns)
 
     def _spoil(self, why: str, time_ns: int) -> None:
         """Nothing that comes before the next silence can be trusted."""
-        self._text, self._last_ns = "", time_ns
+        self._text = ""
+        self._heard(time_ns)
         self._spoilt = self._spoilt or why
 
     def _close(self, *, by_silence: bool = False) -> list[WedgeRead]:
-        text, last_ns, times_ns = self._text.rstrip("\r"), self._last_ns or 0, tuple(self._times_ns)
-        why = self._spoilt or self._why_not(text, last_ns, by_silence=by_silence)
-        self._text, self._spoilt, self._last_ns, self._spelt = "", None, None, 0
+        text, times_ns = self._text.rstrip("\r"), tuple(self._times_ns)
+        why = self._spoilt or self._why_not(text, by_silence=by_silence)
+        self._text, self._spoilt, self._deadline_ns, self._spelt = "", None, None, 0
         self._times_ns.clear()
         if why == BROKEN_SWIPE:
-            self._broken_until_ns = last_ns + self._settings.broken_ms * _MS
+            self._broken_until_ns = times_ns[-1] + self._settings.broken_ms * _MS
         if why is not None:
             return [WedgeRead("", why, times_ns)]
         return [WedgeRead(text, None, times_ns)] if text else []
 
-    def _why_not(self, text: str, last_ns: int, *, by_silence: bool) -> str | None:
+    def _why_not(self, text: str, *, by_silence: bool) -> str | None:
         """The flaw of a read that closes with this text; None when it has none, or is nothing at all."""
         if not text:
             return None
-        typed_by_hand = last_ns - self._opened_ns > self._settings.hand_pace_ms * _MS * (len(text) + self._spelt)
+        opened_ns, last_ns = self._times_ns[0], self._times_ns[-1]
+        typed_by_hand = last_ns - opened_ns > self._settings.hand_pace_ms * _MS * (len(text) + self._spelt)
         if typed_by_hand or (by_silence and len(text) < _SHORTEST_READ):
             return TYPED_BY_HAND
-        swipe = text[0] in _START_SENTINELS
+        swipe = text[0] in _SWIPE_STARTS
         if swipe and not _is_ended(text):
             return BROKEN_SWIPE
-        if self._opened_ns < self._broken_until_ns and not swipe and (by_silence or _is_ended(text)):
+        if opened_ns < self._broken_until_ns and not swipe and (by_silence or _is_ended(text)):
             return REST_OF_BROKEN_SWIPE
         return None
 
