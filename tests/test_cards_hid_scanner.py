@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from posd.cards.barcode import parse_scan
 from posd.cards.hid_descriptor import parse_descriptor
+from posd.cards.hid_reads import STRANGE_REPORT
 from posd.cards.hid_scanner import (
     BROKEN_SCAN,
     EMPTY,
     LONGEST_SCAN,
     PART_GAP_NS,
-    STRANGE_REPORT,
     TOO_LONG,
     ScannerLayout,
     ScannerParser,

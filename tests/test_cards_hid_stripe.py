@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from posd.cards.hid_descriptor import parse_descriptor
 from posd.cards.hid_idtech import is_native, read_native
-from posd.cards.hid_reads import ReportRead
+from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.hid_stripe import (
     EMPTY,
     ENCRYPTED,
     NO_SENTINELS,
-    STRANGE_REPORT,
     TOGETHER_NS,
     InsertionParser,
     StripeLayout,

@@ -18,6 +18,7 @@ from tests.fakes.hidraw_devices import (
     MAGTEK_ENCRYPTED,
     MAGTEK_INSERT,
     POS_SCANNER,
+    POS_SCANNER_ASLEEP,
     POS_SCANNER_BARE,
     SYMBOL_COM,
     com_reports,
@@ -64,12 +65,12 @@ def test_the_descriptor_decides(descriptor: bytes, usb_id: tuple[int, int], name
 @pytest.mark.parametrize(
     ("descriptor", "usb_id", "why", "fix"),
     [
-        (SYMBOL_COM, UNKNOWN, "1234:5678, application ff00:0001, input 64 bytes", "posd record"),
-        (SYMBOL_COM, MAGTEK_0003, "0801:0003, application ff00:0001, input 64 bytes", "posd record"),
-        (ID_TECH_NATIVE, MAGTEK_SWIPE, "input 509 bytes", "posd record"),
-        (ID_TECH_NATIVE.replace(b"\x96\xf4\x01", b"\x96\xf4\x02"), ID_TECH, "input 765 bytes", "posd record"),
-        (MAGTEK.replace(b"\x95\x6e", b"\x95\x6d"), MAGTEK_SWIPE, "input 334 bytes", "posd record"),
-        (SYMBOL_COM.replace(b"\x95\x40", b"\x95\x20"), SYMBOL, "input 32 bytes", "posd record"),
+        (SYMBOL_COM, UNKNOWN, "1234:5678, application ff00:0001, input 64 bytes", "report_descriptor"),
+        (SYMBOL_COM, MAGTEK_0003, "0801:0003, application ff00:0001, input 64 bytes", "report_descriptor"),
+        (ID_TECH_NATIVE, MAGTEK_SWIPE, "input 509 bytes", "report_descriptor"),
+        (ID_TECH_NATIVE.replace(b"\x96\xf4\x01", b"\x96\xf4\x02"), ID_TECH, "input 765 bytes", "report_descriptor"),
+        (MAGTEK.replace(b"\x95\x6e", b"\x95\x6d"), MAGTEK_SWIPE, "input 334 bytes", "report_descriptor"),
+        (SYMBOL_COM.replace(b"\x95\x40", b"\x95\x20"), SYMBOL, "input 32 bytes", "report_descriptor"),
         (KEYBOARD, MAGTEK_SWIPE, "types like a keyboard", "hid_keyboard"),
         (b"\x06\x00", MAGTEK_SWIPE, "report descriptor of 0801:0002 cannot be read: the item at byte 0", "report"),
     ],
@@ -86,6 +87,18 @@ def test_what_is_not_known_is_refused_and_says_what_to_do(
 def test_a_head_that_encrypts_is_recognised_and_refused() -> None:
     assert format_of(MAGTEK_ENCRYPTED, 0x0801, 0x0011) is ENCRYPTS
     assert format_of(MAGTEK.replace(b"\x95\x6e", b"\x95\x70"), *MAGTEK_SWIPE) is ENCRYPTS
+
+
+def test_a_scanner_is_switched_on_only_where_its_maker_and_its_descriptor_say_so() -> None:
+    def switched_on_by(descriptor: bytes, vendor: int) -> bytes:
+        found = format_of(descriptor, vendor, 0x0B61)
+        assert isinstance(found, HidFormat)
+        return found.switched_on_by
+
+    assert switched_on_by(POS_SCANNER_ASLEEP, 0x0C2E) == bytes((254, 1))
+    assert switched_on_by(POS_SCANNER_ASLEEP, 0x23D0) == bytes((254, 1))
+    assert switched_on_by(POS_SCANNER_ASLEEP, 0x05E0) == b""
+    assert switched_on_by(POS_SCANNER, 0x0C2E) == b""
 
 
 @pytest.mark.parametrize(

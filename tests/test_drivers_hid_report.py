@@ -29,6 +29,7 @@ from tests.fakes.hidraw_devices import (
     MAGTEK_INSERT,
     MSR605X,
     POS_SCANNER,
+    POS_SCANNER_ASLEEP,
     SYMBOL_COM,
     HidBench,
     HidReader,
@@ -47,7 +48,7 @@ pytestmark = pytest.mark.slow
 TRACK_1, TRACK_2 = "%B6331940000012345^A/B^2512?", ";6331940000012345=2512?"
 SWIPE = f"{TRACK_1}\r{TRACK_2}".encode()
 EAN, LONG = b"4006381333931", b"https://example.org/member/" + b"6331940000012345" * 7
-STRIPE, TWIN, INSERT, ID_TECH, SCANNER, SYMBOL, ENCRYPTED, ENCODER, TYPING = range(20, 29)
+STRIPE, TWIN, INSERT, ID_TECH, SCANNER, SYMBOL, ENCRYPTED, ENCODER, TYPING, ASLEEP = range(20, 30)
 CASHIER = 7
 
 
@@ -63,6 +64,7 @@ def bench() -> Iterator[HidBench]:
         HidReader(ENCRYPTED, MAGTEK_ENCRYPTED, "Dynamag", product=0x0011),
         HidReader(ENCODER, MSR605X, "MSR605X", product=0x0003),
         HidReader(TYPING, KEYBOARD, "Mag-Tek USB Swipe Reader"),
+        HidReader(ASLEEP, POS_SCANNER_ASLEEP, "Honeywell", vendor=0x0C2E, product=0x0B61, role="scanner"),
         Wedge(CASHIER),
     )
     with HidBench(*devices) as bench:
@@ -162,7 +164,7 @@ def test_a_device_is_read_by_its_descriptor_and_refused_with_what_to_do(bench: H
     """The same maker, the same kind of name, even the same id: four interfaces, one of them is a stripe reader."""
     for number, why in (
         (ENCRYPTED, "encrypts.*; take a reader that sends plain tracks"),
-        (ENCODER, "0801:0003, application ff00:0001, input 64 bytes.*; send us this line and a recording"),
+        (ENCODER, "0801:0003, application ff00:0001, input 64 bytes.*; send us this line"),
         (TYPING, "types like a keyboard.*; take driver = 'hid_keyboard'"),
     ):
         bench.plug(number)
@@ -253,6 +255,16 @@ def test_a_scan_that_began_before_the_scanner_was_opened_is_no_shorter_number(sc
         assert session.next().payload == b"]Q1" + LONG
 
 
+def test_a_scanner_that_waits_for_it_is_switched_on_and_no_other(bench: HidBench, scanner: HidRig) -> None:
+    bench.plug(ASLEEP)
+    asleep = HidReportConfig(link(ASLEEP, "scanner"), DeviceClass.SCANNER)
+    for _ in range(2):
+        HidReport("desk", asleep, SystemClock()).close()
+    assert bench.features(ASLEEP) == [bytes((254, 1))] * 2
+    scanner.open().close()
+    assert bench.features(SCANNER) == []
+
+
 def test_the_encoding_of_a_scanner(scanner: HidRig) -> None:
     with Session(scanner) as session:
         scanner.send(scan_reports("خوش".encode("cp1256")))
@@ -312,6 +324,20 @@ def test_losing_and_finding_it_a_hundred_times_leaves_nothing_open(scanner: HidR
             session.good_until_lost()
         scanner.restore()
     eventually(lambda: open_files() <= files, "closing every file")
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"suffix": Suffix.FIXED}, "for serial lines"),
+        ({"silence_ms": 0}, "at least 1"),
+        ({"encoding": "ebcdic-x"}, "leave it out"),
+        ({"device_class": DeviceClass.SMARTCARD}, "pcsc"),
+    ],
+)
+def test_settings_that_cannot_be(option: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        HidReportConfig("/dev/hidraw0", **option)  # type: ignore[arg-type]  # as in a TOML table
 
 
 def test_a_node_says_what_the_kernel_knows_of_it(bench: HidBench) -> None:

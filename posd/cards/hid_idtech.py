@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from posd.cards.hid_descriptor import HidReport
-from posd.cards.hid_reads import ReportRead
+from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.hid_stripe import (
     ALL_STARTS,
     DATA,
@@ -26,7 +26,6 @@ from posd.cards.hid_stripe import (
     LENGTHS,
     MSR_PAGE,
     STATUS,
-    STRANGE_REPORT,
     as_swipe,
 )
 

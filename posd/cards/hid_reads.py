@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from posd.cards.reads import RejectReason, flaw
+
+STRANGE_REPORT = flaw(RejectReason.UNREADABLE, "a report that does not follow its descriptor; check the reader's mode")
+
 
 @dataclass(frozen=True, slots=True)
 class ReportRead:

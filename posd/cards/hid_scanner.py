@@ -23,9 +23,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from posd.cards.hid_descriptor import HidReport
-from posd.cards.hid_reads import ReportRead
+from posd.cards.hid_descriptor import HidDescriptor, HidReport, ReportKind
+from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.reads import RejectReason, flaw
+from posd.cards.symbologies import HOST_COMMAND
 
 SCANNER_PAGE = 0x8C
 LONGEST_SCAN = 4096
@@ -36,8 +37,6 @@ PART_GAP_NS = 500_000_000
 _USUAL_LENGTH = 64
 _AIM_1, _AIM_2, _AIM_3, _DATA, _CONTINUED = (SCANNER_PAGE << 16 | usage for usage in range(0xFB, 0x100))
 _BYTE_COUNT = 0x0001_003B
-_HOST_ANSWER = b"]Z6"
-"""In place of an AIM identifier: a Honeywell scanner answers a command."""
 _AIM = re.compile(rb"\][A-Za-z][0-9A-Za-z]")
 
 _HONEYWELL, _YOUJIE, _NEWLAND, _ID_TECH = 0x0C2E, 0x23D0, 0x1EAB, 0x0ACD
@@ -49,10 +48,10 @@ _HONEYWELL_CODES = {
 }  # fmt: skip
 _CODES = {_HONEYWELL: _HONEYWELL_CODES, _YOUJIE: _HONEYWELL_CODES}
 """Vendor → code id → AIM identifier. Other makers' code ids are not published, so they say nothing."""
+_SWITCH_ON = bytes((254, 1))
 
 BROKEN_SCAN = flaw(RejectReason.PARTIAL, "the rest of a scan did not come; scan again")
 TOO_LONG = flaw(RejectReason.UNREADABLE, "more data than a bar code holds")
-STRANGE_REPORT = flaw(RejectReason.UNREADABLE, "a report that does not follow its descriptor; send us a posd record")
 EMPTY = flaw(RejectReason.NOISE, "a report without data")
 
 
@@ -103,6 +102,16 @@ def scanner_layout(report: HidReport, vendor: int) -> ScannerLayout | None:
     )
 
 
+def switch_on(descriptor: HidDescriptor, vendor: int) -> bytes:
+    """The feature report that a scanner of Honeywell or Youjie waits for before it sends scans; empty where there is
+    none."""
+    waits = vendor in (_HONEYWELL, _YOUJIE) and any(
+        (report.kind, report.report_id, report.length) == (ReportKind.FEATURE, _SWITCH_ON[0], len(_SWITCH_ON))
+        for report in descriptor.reports
+    )
+    return _SWITCH_ON if waits else b""
+
+
 def _usual_data(report: HidReport, vendor: int) -> slice | None:
     if report.length != _USUAL_LENGTH or not report.report_id:
         return None
@@ -141,7 +150,7 @@ class ScannerParser:
         if part is None:
             self._reset()
             return [*reads, ReportRead(flaw=STRANGE_REPORT)]
-        if part.prefix == _HOST_ANSWER:
+        if part.prefix.decode() == HOST_COMMAND:
             return reads
         if self._joined is not None and not self._joined.startswith(part.prefix):
             self._reset()

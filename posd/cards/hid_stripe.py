@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posd.cards.hid_descriptor import HidReport
-from posd.cards.hid_reads import ReportRead
+from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.reads import RejectReason, flaw
 
 MSR_PAGE = 0xFF00 << 16
@@ -44,7 +44,6 @@ _RAW = 4
 EMPTY = flaw(RejectReason.UNREADABLE, "the stripe is empty, or the card was turned the wrong way")
 ENCRYPTED = flaw(RejectReason.UNREADABLE, "the tracks come encrypted; a reader that sends plain tracks is needed")
 NO_SENTINELS = flaw(RejectReason.UNREADABLE, "a track without sentinels; set the reader to send them")
-STRANGE_REPORT = flaw(RejectReason.UNREADABLE, "a report that does not follow its descriptor; send us a posd record")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ Source: Linux, drivers/usb/serial/symbolserial.c, and what users recorded of 05e
 
 from __future__ import annotations
 
-from posd.cards.hid_reads import ReportRead
-from posd.cards.hid_scanner import STRANGE_REPORT
+from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.drivers.framing import Frame, Framer
 
 REPORT_LENGTH = 64

@@ -10,10 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from posd.cards.hid_descriptor import DescriptorError, HidReport, parse_descriptor, summary, usage_name
+from posd.cards.hid_descriptor import (
+    DescriptorError,
+    HidDescriptor,
+    HidReport,
+    parse_descriptor,
+    summary,
+    usage_name,
+)
 from posd.cards.hid_idtech import is_native, read_native
 from posd.cards.hid_reads import ReportParser, WholeReports
-from posd.cards.hid_scanner import SCANNER_PAGE, ScannerParser, scanner_layout
+from posd.cards.hid_scanner import SCANNER_PAGE, ScannerParser, scanner_layout, switch_on
 from posd.cards.hid_stripe import MSR_PAGE, InsertionParser, is_encrypting, read_tracks, stripe_layout
 from posd.drivers.com_emulation import REPORT_LENGTH, ComEmulation
 from posd.drivers.framing import Framer, Suffix
@@ -38,12 +45,14 @@ class ReadingSettings:
 
 @dataclass(frozen=True, slots=True)
 class HidFormat:
-    """How a device is read. ``why``: what in the descriptor says so, one line."""
+    """How a device is read. ``why``: what in the descriptor says so, one line. ``switched_on_by``: the feature
+    report that the device waits for, if any."""
 
     name: str
     device_class: DeviceClass
     why: str
     new_parser: Callable[[ReadingSettings], ReportParser]
+    switched_on_by: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +77,30 @@ def format_of(descriptor: bytes, vendor: int, product: int) -> HidFormat | Unrea
     except DescriptorError as error:
         return Unreadable(f"the report descriptor of {usb_id} cannot be read: {error}", "report it to us")
     for report in parsed.inputs:
-        found = _format_of_report(report, vendor, product)
+        found = _format_of_report(report, parsed, vendor, product)
         if found is not None:
             return found
     told = f"{usb_id}, {summary(parsed)}"
     if _KEYBOARDS.intersection(parsed.applications):
         return Unreadable(f"it types like a keyboard ({told})", "take driver = 'hid_keyboard'")
     return Unreadable(
-        f"it sends reports of no kind that posd knows ({told})", "send us this line and a recording by `posd record`"
+        f"it sends reports of no kind that posd knows ({told})",
+        "send us this line and what `od -An -v -tx1 /sys/class/hidraw/*/device/report_descriptor` prints",
     )
 
 
-def _format_of_report(report: HidReport, vendor: int, product: int) -> HidFormat | Unreadable | None:
+def _format_of_report(
+    report: HidReport, descriptor: HidDescriptor, vendor: int, product: int
+) -> HidFormat | Unreadable | None:
     is_vendors = report.application >> 16 >= _FIRST_VENDOR_PAGE
     if (vendor, product) == _SYMBOL_COM and is_vendors and (report.report_id, report.length) == (0, REPORT_LENGTH):
         why = _why(report, "characters, their number in byte 0")
         return HidFormat("Symbol COM emulation", DeviceClass.SCANNER, why, _com_emulation)
     if report.application == _DECODING_READER:
         return _stripe_format(report, vendor)
-    return _scanner_format(report, vendor) if report.application >> 16 == SCANNER_PAGE else None
+    if report.application >> 16 == SCANNER_PAGE:
+        return _scanner_format(report, vendor, switch_on(descriptor, vendor))
+    return None
 
 
 def _com_emulation(settings: ReadingSettings) -> ReportParser:
@@ -110,14 +124,18 @@ def _stripe_format(report: HidReport, vendor: int) -> HidFormat | Unreadable | N
     return None
 
 
-def _scanner_format(report: HidReport, vendor: int) -> HidFormat | None:
+def _scanner_format(report: HidReport, vendor: int, switched_on_by: bytes) -> HidFormat | None:
     layout = scanner_layout(report, vendor)
     if layout is None:
         return None
     aim = "no AIM identifier" if layout.aim is None else f"AIM identifier from byte {layout.aim} on"
     why = _why(report, f"data in bytes {layout.data.start} to {layout.data.stop - 1}, {aim}")
     return HidFormat(
-        "HID POS scanner", DeviceClass.SCANNER, why, lambda settings: ScannerParser(layout, settings.deaf_until_ns)
+        name="HID POS scanner",
+        device_class=DeviceClass.SCANNER,
+        why=why,
+        new_parser=lambda settings: ScannerParser(layout, settings.deaf_until_ns),
+        switched_on_by=switched_on_by,
     )
 
 

@@ -29,7 +29,7 @@ from posd.drivers.framing import Suffix
 from posd.drivers.hid_formats import ENCRYPTS, HidFormat, ReadingSettings, Unreadable, format_of
 from posd.drivers.hidraw import HidDevice, HidrawNode, hid_devices
 from posd.drivers.waker import Waker
-from posd.errors import ConfigError
+from posd.errors import ConfigError, DeviceError
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
 
@@ -54,6 +54,8 @@ class HidReportConfig:
     silence_ms: int = 100
 
     def __post_init__(self) -> None:
+        if self.suffix is Suffix.FIXED or self.silence_ms < 1:
+            raise ValueError("suffix = 'fixed' is for serial lines, and silence_ms is at least 1")
         if self.device_class is DeviceClass.SMARTCARD:
             raise ValueError("HID reports come from msr or scanner; for smart cards take driver = 'pcsc'")
         try:
@@ -71,7 +73,9 @@ class HidReport:
         self._node = HidrawNode(config.address)
         try:
             form = _checked(format_of(self._node.descriptor, self._node.vendor, self._node.product), config)
-        except ConfigError:
+            if form.switched_on_by:
+                self._node.set_feature(form.switched_on_by)
+        except (ConfigError, DeviceError):
             self._node.close()
             raise
         deaf_until_ns = clock.now().mono_ns + DEAF_NS

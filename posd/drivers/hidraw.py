@@ -19,6 +19,8 @@ LARGEST_REPORT = 4096
 """Bytes; no reader sends longer ones."""
 
 _HIDIOCGRDESCSIZE, _HIDIOCGRDESC, _HIDIOCGRAWINFO = 0x80044801, 0x90044802, 0x80084803
+_HIDIOCSFEATURE = 0xC0004806
+"""The length of the report belongs into bits 16 to 29."""
 _LARGEST_DESCRIPTOR = 4096
 _SYSFS = Path("/sys/class/hidraw")
 
@@ -72,6 +74,13 @@ class HidrawNode:
         """Send an output report. Its first byte is the report id; 0 for a device that does not number its reports."""
         try:
             os.write(self.fd, report)
+        except OSError as error:
+            raise from_os(error, self.address) from error
+
+    def set_feature(self, report: bytes) -> None:
+        """Send a feature report, its report id first."""
+        try:
+            fcntl.ioctl(self.fd, _HIDIOCSFEATURE | len(report) << 16, report)
         except OSError as error:
             raise from_os(error, self.address) from error
 

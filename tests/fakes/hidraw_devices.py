@@ -36,6 +36,8 @@ POS_SCANNER = bytes.fromhex(
     "0914 a102 8503 7501 9501 0900 8102 9507 8103 c0 c0"
 )
 """Report 2 of 64 bytes with every usage named, and a trigger report of 2 bytes."""
+POS_SCANNER_ASLEEP = POS_SCANNER[:-1] + bytes.fromhex("85fe 0666ff 0901 7508 9501 b102 c0")
+"""The same with the feature report that Honeywell's scanners wait for."""
 POS_SCANNER_BARE = bytes.fromhex("058c 0902 a101 8502 1500 26ff00 7508 953f 0912 8102 c0")
 """The same length, and nothing told of what stands in it."""
 SYMBOL_COM = bytes.fromhex("0600ff 0901 a101 1500 26ff00 7508 9540 0902 8102 c0")
@@ -76,6 +78,10 @@ class HidBench(InputBench):
     def written(self, number: int) -> list[bytes]:
         """The reports that the driver sent since it was asked last, with the report id in front."""
         return [bytes.fromhex(report) for report in self._ask("written", number)]
+
+    def features(self, number: int) -> list[bytes]:
+        """The feature reports that were sent since the device was plugged in."""
+        return [bytes.fromhex(report) for report in self._ask("features", number)]
 
 
 def node(number: int) -> str:

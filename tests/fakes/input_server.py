@@ -36,6 +36,7 @@ EVIOCGRAB, EVIOCSCLOCKID = 0x40044590, 0x400445A0
 F_SETPIPE_SZ, PIPE_BYTES = 1031, 1 << 20
 EV_SYN, EV_KEY, EV_MSC, EV_LED, EV_REP = 0, 1, 4, 17, 20
 HIDIOCGRDESCSIZE, HIDIOCGRDESC, HIDIOCGRAWINFO = 0x80044801, 0x90044802, 0x80084803
+HIDIOCSFEATURE, ANY_LENGTH = 0xC0004806, 0x3FFF << 16
 BUS_USB = 3
 
 Json = Any
@@ -99,6 +100,7 @@ class RawHid(Device):
     def __init__(self, about: dict[str, Json]) -> None:
         super().__init__(about)
         self.written: list[str] = []
+        self.features: list[str] = []
         self.connect("handle-write", self._on_write)
 
     def _on_write(self, _base: Json, client: Json) -> bool:
@@ -111,6 +113,10 @@ class RawHid(Device):
 
     def _answer(self, client: Json, request: int) -> int:
         about, descriptor = self.about, bytes.fromhex(self.about["descriptor"])
+        if request & ~ANY_LENGTH == HIDIOCSFEATURE:
+            length = (request & ANY_LENGTH) >> 16
+            self.features.append(bytes(client.get_arg().resolve(0, length).retrieve()).hex())
+            return length
         data = {
             HIDIOCGRDESCSIZE: struct.pack("<I", len(descriptor)),
             HIDIOCGRDESC: struct.pack("<I4096s", len(descriptor), descriptor),
@@ -283,6 +289,10 @@ class HidrawSocket(Socket):
         count = len(device.written)
         taken, device.written[:count] = device.written[:count], []
         return taken
+
+    def features(self) -> list[str]:
+        """Feature reports, in hex, that were sent since it was plugged in."""
+        return self.device.features if isinstance(self.device, RawHid) else []
 
     def _description(self) -> str:
         about = self.about
