@@ -26,8 +26,9 @@ NO_SUFFIX = flaw(RejectReason.PARTIAL, "it does not end with strip_suffix; compa
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """Keys of any ``[[reader]]`` table. ``repeat_ms``: duplicate window, 0 is off, None by device class.
-    ``strip_prefix``, ``strip_suffix``: what the scanner is set to add; a read without it is half a read."""
+    """Keys of any ``[[reader]]`` table. ``repeat_ms``: within so long of the last one the same read is the same
+    presentation; 0 for never, unset 1000 for scanners and chips and 300 for stripes. ``strip_prefix``: what the scanner
+    is set to send in front; a read without it is half a read. ``strip_suffix``: the same for what it sends behind."""
 
     repeat_ms: int | None = None
     strip_prefix: str = ""
