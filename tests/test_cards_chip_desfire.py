@@ -45,8 +45,12 @@ KEYS = CardKeys({DESFIRE_READ: READ, DESFIRE_MAC: MAC})
 
 def card(**changes: object) -> DesfireCard:
     """A genuine one."""
-    file = encode_desfire_file(FILE, LAYOUT.key_for(MAC, UID))
-    return DesfireCard(LAYOUT.key_for(READ, UID), **{"file": file, "uid": UID} | changes)  # type: ignore[arg-type]  # fields of the fake
+    genuine = {
+        "key": LAYOUT.key_for(READ, UID),
+        "file": encode_desfire_file(FILE, LAYOUT.key_for(MAC, UID)),
+        "uid": UID,
+    }
+    return DesfireCard(**genuine | changes)  # type: ignore[arg-type]  # fields of the fake
 
 
 def read(card: DesfireCard, layout: DesfireLayout | None = LAYOUT) -> ChipContents:

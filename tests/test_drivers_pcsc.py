@@ -155,6 +155,7 @@ def test_a_card_that_was_swapped_between_two_looks_is_read(rig: ChipRig) -> None
             assert number.encode() in session.next().payload
 
 
+@pytest.mark.complaint(20)
 def test_a_card_that_stays_is_read_once(rig: ChipRig) -> None:
     with Session(rig) as session:
         rig.send(rig.cards)
@@ -170,6 +171,7 @@ def test_a_card_that_lies_there_when_posd_starts_is_read(rig: ChipRig) -> None:
         assert session.next().payload == rig.reads[0]
 
 
+@pytest.mark.complaint(20)
 def test_a_card_that_broke_off_and_lies_there_still_is_read_without_another_tap(rig: ChipRig) -> None:
     """The virtual reader shows a lost and renewed contact as no change at all; so do bad contactless readers."""
     card = loyalty_card(NUMBER)
@@ -181,6 +183,7 @@ def test_a_card_that_broke_off_and_lies_there_still_is_read_without_another_tap(
         assert session.silent(1.2)
 
 
+@pytest.mark.complaint(22)
 def test_each_slot_has_its_own_card(rig: ChipRig, slots: tuple[Slot, Slot]) -> None:
     first, second = loyalty_card("11111111"), loyalty_card("22222222")
     with Session(rig) as session:

@@ -41,6 +41,8 @@ class Slot:
     _was_read: bool = False
     _left_ns: int | None = None
     """When a card left that had been read."""
+    _is_leaving: bool = False
+    """What lies here is the last flutter of a card that had been read."""
     _flaw: str | None = None
     _flaw_due_ns: int = 0
     _told: bool = False
@@ -57,9 +59,9 @@ class Slot:
         stays = was_here and is_here and before >> 16 == state >> 16 and not (before ^ state) & scard.SCARD_STATE_MUTE
         if stays:
             return
-        if self._was_read:
+        if self._was_read or self._is_leaving:
             self._left_ns = now_ns
-        self._was_read = self._told = False
+        self._was_read = self._told = self._is_leaving = False
         self.atr = atr
         self.want = Want.FIRST_TRY if is_here else Want.NOTHING
 
@@ -73,9 +75,10 @@ class Slot:
 
     def broke_off(self, flaw: str | None, now_ns: int) -> None:
         """The card did not; it is tried again as long as it lies there. None: nothing is to be told of it."""
+        if self.tried_first():
+            self._is_leaving = self._left_ns is not None and now_ns - self._left_ns < BOUNCE_NS
         self.want = Want.ANOTHER_TRY
-        is_leaving = self._left_ns is not None and now_ns - self._left_ns < BOUNCE_NS
-        if flaw is not None and self._flaw is None and not self._told and not is_leaving:
+        if flaw is not None and self._flaw is None and not self._told and not self._is_leaving:
             self._flaw, self._flaw_due_ns = flaw, now_ns + GRACE_NS
 
     def due_flaw(self, now_ns: int) -> str | None:

@@ -23,20 +23,33 @@ VPCD = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so.0.8"
 
 
 class Pcscd:
-    """``ports``: one per slot, where a `tests.fakes.virtual_card.Slot` puts its card in. There are two slots."""
+    """``ports``: one per slot, where a `tests.fakes.virtual_card.Slot` puts its card in; a reader has two. Readers
+    come and go while pcscd is down: it does not look into its configuration again."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="posd-pcscd-"))
         self.address = os.environ["PCSCLITE_CSOCK_NAME"]
-        self.ports = free_neighbours()
-        config = self._folder / "reader.conf.d"
-        config.mkdir()
-        (config / "vpcd").write_text(
-            f'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x{self.ports[0]:X}\n'
-            f"LIBPATH {VPCD}\nCHANNELID 0x{self.ports[0]:X}\n"
-        )
-        self._config = str(config)
+        self.ports: tuple[int, ...] = ()
+        self._config = self._folder / "reader.conf.d"
+        self._config.mkdir()
+        self.plug_reader("Virtual PCD")
         self._process: subprocess.Popen[bytes] | None = None
+
+    def plug_reader(self, name: str) -> tuple[int, int]:
+        """One more reader from the next start on; the ports of its slots."""
+        ports = free_neighbours()
+        # The library keeps its slots in variables of its own, so each reader needs one for itself.
+        library = shutil.copy(VPCD, self._folder / f"{ports[0]}.so")
+        (self._config / name).write_text(
+            f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:0x{ports[0]:X}\nLIBPATH {library}\nCHANNELID 0x{ports[0]:X}\n'
+        )
+        self.ports += ports
+        return ports
+
+    def unplug_reader(self, name: str) -> None:
+        """From the next start on."""
+        (self._config / name).unlink()
+        self.ports = self.ports[:-2]
 
     def start(self) -> None:
         """Up at once: clients queue on the socket while pcscd makes itself ready."""
@@ -51,7 +64,7 @@ class Pcscd:
             environment = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "UMOCKDEV_DIR")}
             with (self._folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    ["/bin/sh", "-c", script, program, "-f", "-c", self._config],
+                    ["/bin/sh", "-c", script, program, "-f", "-c", str(self._config)],
                     stdin=listener.fileno(),
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -79,13 +92,23 @@ class Pcscd:
                 process.wait(5)
 
 
-def no_card_anywhere() -> bool:
+def no_card_anywhere(slots: int = 2) -> bool:
     """As pcscd sees it; it looks every 400 ms."""
+    states = slot_states()
+    return len(states) == slots and all(state & scard.SCARD_STATE_EMPTY for state in states)
+
+
+def cards_lie_in(slots: int) -> bool:
+    """So many cards are noticed."""
+    return sum(bool(state & scard.SCARD_STATE_PRESENT) for state in slot_states()) == slots
+
+
+def slot_states() -> list[int]:
     _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
     _, names = scard.SCardListReaders(context, [])
     _, states = scard.SCardGetStatusChange(context, 0, [(name, scard.SCARD_STATE_UNAWARE) for name in names or []])
     scard.SCardReleaseContext(context)
-    return len(names) == 2 and all(state & scard.SCARD_STATE_EMPTY for _, state, _ in states)
+    return [state for _, state, _ in states]
 
 
 @cache
