@@ -6,6 +6,7 @@ because a silently ignored line is found months later.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -173,6 +174,8 @@ def _list(value: Any, name: str) -> list[Any]:
     return value
 
 
+_READER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""It stands in addresses of the API, in transcripts and in metrics."""
 _READER_KEYS = ("id", "driver", "name", "device_class")
 _READING_KEYS = tuple(key.name for key in fields(ReadOptions))
 
@@ -185,6 +188,10 @@ def _reader(table: Any, where: str) -> ReaderConfig:
         or not isinstance(table.get("driver"), str)
     ):
         raise ConfigError(f'{where} needs id and driver, as in: id = "desk", driver = "hid_keyboard"')
+    if not _READER_ID.fullmatch(table["id"]):
+        raise ConfigError(
+            f"{where} id: {table['id']!r} is no short word of A-Z a-z 0-9 . _ -; for people there is name"
+        )
     device_class = table.get("device_class")
     known = [kind.value for kind in DeviceClass]
     if device_class is not None and device_class not in known:

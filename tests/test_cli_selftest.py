@@ -12,7 +12,7 @@ import pytest
 
 from posd.cards.rules import CardRules
 from posd.cli.main import main
-from posd.config import load_config
+from posd.config import load_config, parse_config
 from posd.drivers import simulated
 from posd.drivers.base import HealthLevel
 from posd.drivers.key_events import DEAF_NS
@@ -107,6 +107,20 @@ def test_every_family_explains_a_card_and_shows_no_number(counter: Counter) -> N
         assert report.ok, report
         assert report.checks[-1].name == "card rule"
         assert NUMBER not in repr(report)
+
+
+def test_the_tables_for_what_is_not_assigned_can_be_pasted(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--state-dir", str(counter.folder), "--config", str(counter.config), "readers", "--toml"])
+    assert "/dev/hidraw" not in capsys.readouterr().out, "all that is fake is assigned"
+    alone = counter.folder / "alone.toml"
+    alone.write_text("")
+    main(["--state-dir", str(counter.folder), "--config", str(alone), "readers", "--toml"])
+    pasted = capsys.readouterr().out
+    readers = parse_config([("pasted", pasted)]).readers
+    assert {link(WEDGE), hid.link(STRIPE)} <= {reader.options["address"] for reader in readers}
+    assert len({reader.reader_id for reader in readers}) == len(readers)
 
 
 def test_what_is_plugged_in_is_listed_with_its_reader(counter: Counter, capsys: pytest.CaptureFixture[str]) -> None:

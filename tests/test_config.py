@@ -66,6 +66,7 @@ def test_everything_that_can_be_said() -> None:
         ('[shop]\ncurrency = "IQD"', "'toman' is not known"),
         ('[sync]\nprocess = "thred"', "did you mean 'thread'"),
         ('[[reader]]\ndriver = "hid_keyboard"', "needs id and driver"),
+        ('[[reader]]\nid="the desk"\ndriver="x"', "'the desk' is no short word"),
         ('[[reader]]\nid="a"\ndriver="x"\n[[reader]]\nid="a"\ndriver="x"', "two [[reader]] tables"),
         ('[[reader]]\nid="a"\ndriver="x"\ndevice_class="scaner"', "did you mean 'scanner'"),
         ("[shop\n", "is not TOML"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import click
@@ -30,9 +31,11 @@ def readers(context: click.Context, place: Place, as_toml: bool, as_json: bool) 
     if as_json:
         print_json(_document(devices, found, states))
     elif as_toml:
+        taken = {reader.reader_id for reader in place.config.readers}
         for device in devices:
             if device.candidate is not None and device.reader_id is None:
-                click.echo(_toml(device.name, device.candidate))
+                taken.add(reader_id := _free_id(device, taken))
+                click.echo(_toml(reader_id, device.name, device.candidate))
     else:
         _print(devices, found, states)
         _print_missing(devices, place.config.readers)
@@ -72,12 +75,19 @@ def _device(device: Device, states: dict[str, dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _toml(name: str, candidate: Candidate) -> str:
+def _free_id(device: Device, taken: set[str]) -> str:
+    """A short word by what it reads and its port; numbered where that is not enough."""
+    assert device.candidate is not None, "only what a driver found gets a table"
+    word = "-".join(part for part in (device.candidate.device_class.value, device.port) if part)
+    return next(name for n in count(1) if (name := word if n == 1 else f"{word}-{n}") not in taken)
+
+
+def _toml(reader_id: str, name: str, candidate: Candidate) -> str:
     """JSON strings are TOML strings too."""
     return "\n".join(
         (
             "[[reader]]",
-            f"id = {json.dumps(candidate.identity)}",
+            f"id = {json.dumps(reader_id)}",
             f"name = {json.dumps(name)}",
             f"driver = {json.dumps(candidate.driver)}",
             f"device_class = {json.dumps(candidate.device_class.value)}",
