@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 import time
 import tomllib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from posd.cli import calibrate as command
 from posd.cli.calibrate import toml_lines
 from posd.cli.main import cli
 from posd.drivers.key_events import DEAF_NS
-from posd.errors import ConfigError, DeviceError
+from posd.errors import ConfigError, DeviceBusy, DeviceError, DeviceLost
 from tests.contract_driver import eventually
 from tests.fakes.input_devices import InputBench, Wedge, link
 from tests.test_cards_calibration import alt_codes, found_by
@@ -80,6 +82,30 @@ def test_the_lines_are_toml_and_only_what_is_needed() -> None:
     assert "GS" in "\n".join(toml_lines(found_by(strokes(SHEET_TEXT.replace("\x1d", "")))))
 
 
+class RunningTill(BaseHTTPRequestHandler):
+    """As much of a till as the command asks."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_a_reader_that_the_running_till_holds_is_left_to_it(tmp_path: Path) -> None:
+    with socketserver.UnixStreamServer(str(tmp_path / "posd.sock"), RunningTill) as till:
+        answering = threading.Thread(target=till.handle_request)
+        answering.start()
+        result = run(tmp_path, "/dev/input/event99")
+        answering.join()
+    assert isinstance(result.exception, DeviceBusy)
+    (tmp_path / "posd.sock").unlink()
+    assert isinstance(run(tmp_path, "/dev/input/event99").exception, DeviceLost), "control: nobody holds it"
+
+
 @pytest.fixture
 def bench() -> Iterator[InputBench]:
     with InputBench(Wedge(7)) as bench:
@@ -87,17 +113,24 @@ def bench() -> Iterator[InputBench]:
         yield bench
 
 
+def scan(bench: InputBench, text: str) -> threading.Thread:
+    """A German reader scans when the command has opened it."""
+
+    def technician() -> None:
+        eventually(lambda: bench.grabbed(7), "opening the reader")
+        time.sleep(2 * DEAF_NS / 1e9)
+        bench.type(7, text, layout="de")
+
+    hand = threading.Thread(target=technician)
+    hand.start()
+    return hand
+
+
 @pytest.mark.slow
 @pytest.mark.complaint(2)
 @pytest.mark.parametrize("named", [True, False])
 def test_a_scan_of_the_sheet_gives_the_lines_to_configure(bench: InputBench, tmp_path: Path, named: bool) -> None:
-    def technician() -> None:
-        eventually(lambda: bench.grabbed(7), "opening the reader")
-        time.sleep(2 * DEAF_NS / 1e9)
-        bench.type(7, f"]C0{SHEET_TEXT}\r", layout="de")
-
-    hand = threading.Thread(target=technician)
-    hand.start()
+    hand = scan(bench, f"]C0{SHEET_TEXT}\r")
     result = run(tmp_path, "desk" if named else link(7), config=CONFIG.format(address=link(7)))
     hand.join()
     assert result.exit_code == 0, result.exception
@@ -106,10 +139,18 @@ def test_a_scan_of_the_sheet_gives_the_lines_to_configure(bench: InputBench, tmp
 
 
 @pytest.mark.slow
-def test_nothing_scanned_and_something_else_scanned(
-    bench: InputBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_scanned(bench: InputBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PATIENCE_NS", 300_000_000)
     nothing = run(tmp_path, link(7))
     assert isinstance(nothing.exception, DeviceError)
     assert "nothing was scanned" in str(nothing.exception)
+
+
+@pytest.mark.slow
+def test_another_code_is_no_calibration(bench: InputBench, tmp_path: Path) -> None:
+    hand = scan(bench, "4006381333931\r")
+    result = run(tmp_path, link(7))
+    hand.join()
+    assert isinstance(result.exception, DeviceError)
+    assert "not the code of the sheet" in str(result.exception)
+    assert "4006381333931" not in result.output + str(result.exception)
