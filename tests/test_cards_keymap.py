@@ -100,6 +100,7 @@ def test_a_dead_key_gives_its_own_sign_and_swallows_the_space_that_asked_for_it(
     assert typed(strokes("A^B", "de"), "de") == "A^B"
     assert len(strokes("^", "de")) == 4, "dead key, then space"
     assert typed([(41, PRESS), (30, PRESS), (57, PRESS)], "de") == "^a "
+    assert typed([(41, PRESS), (28, PRESS), (57, PRESS)], "de") == "^\r "
 
 
 def test_the_pad_types_digits_whatever_num_lock_says() -> None:

@@ -38,7 +38,6 @@ _PLAIN, _SHIFT, _ALTGR, _BOTH = range(4)
 Stroke = tuple[int, int]
 """Key code and value, as evdev reports them."""
 
-
 DROPPED = -1
 """In place of a key code: the kernel lost events of this node."""
 
@@ -102,14 +101,14 @@ class KeyState:
         return code.character() if code else ""
 
     def _character(self, code: int) -> str:
+        after_dead_key, self._after_dead_key = self._after_dead_key, False
         if code in self._same:
             return self._same[code]
         if self._held & _CTRLS and not self._held & _ALTS:  # Ctrl+Alt is AltGr to many a firmware
             return _control(self._layout, code)
         level = self._level(code)
-        if code == SPACE and self._after_dead_key:
-            self._after_dead_key = False  # the space that turned "dead ^" into "^"
-            return ""
+        if code == SPACE and after_dead_key:
+            return ""  # it turned "dead ^" into "^"
         self._after_dead_key = (code, level) in self._layout.dead
         return self._layout.levels.get(code, NOTHING * 4)[level].strip(NOTHING)
 
