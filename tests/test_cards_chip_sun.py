@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from posd.cards.card_keys import SUN_FILE, SUN_PICC, CardKeys
 from posd.cards.chip import NDEF, SUN, ChipContents
 from posd.cards.identity import Identity
-from posd.cards.reads import ChipRead, RejectReason
+from posd.cards.reads import ChipRead, Refusal, RejectReason
 from posd.cards.rules import CardRules, identify
 from posd.cards.scripts.conversation import read_card
 from posd.cards.scripts.dialogue import run
 from posd.cards.scripts.layouts import ChipLayout
 from posd.cards.scripts.setup import ChipSetup
-from posd.cards.sun import NotGenuine, SeenCounters, SunLayout, SunTag, verify
+from posd.cards.sun import SeenCounters, SunLayout, SunTag, verify
 from posd.clock import Instant
 from tests.fakes import sun_tag
 from tests.fakes.chip_card import FakeChipCard
@@ -149,7 +149,7 @@ def test_counters_are_kept_per_tag_and_the_oldest_go_first(monkeypatch: pytest.M
 )
 def test_any_text_is_no_genuine_link(link: str, picc_key: bytes | None) -> None:
     found = verify(link, SunLayout(mac_from="ctr"), picc_key, FILE_KEY)
-    assert found is None or isinstance(found, NotGenuine)
+    assert found is None or isinstance(found, Refusal)
 
 
 def test_neither_key_nor_uid_shows_itself() -> None:

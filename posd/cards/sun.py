@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posd.cards import aes
+from posd.cards.reads import Refusal, RejectReason
 
 _UID_BYTES, _COUNTER_BYTES, _MAC_BYTES = 7, 3, 8
 _UID_AND_COUNTER = 0xC7
@@ -23,9 +24,9 @@ _MOST_TAGS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class SunLayout:
-    """Names of the link's parameters. ``picc_data``: encrypted UID and counter. ``uid``, ``counter``: where they stand
-    in clear. ``mac``: the tag's proof. ``mac_from``: the parameter at whose value the MAC's input begins, as the tag's
-    SDMMACInputOffset says; none = empty input."""
+    """``[reader.card.sun]``: NTAG 424 DNA, by the names of its link's parameters. ``picc_data``: encrypted UID and
+    counter. ``uid``, ``counter``: where they stand in clear. ``mac``: the tag's proof. ``mac_from``: the parameter at
+    whose value the MAC's input begins, as the tag's SDMMACInputOffset says; none = empty input."""
 
     picc_data: str = "picc_data"
     uid: str = "uid"
@@ -40,13 +41,6 @@ class SunTag:
 
     uid: bytes = field(repr=False)
     counter: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotGenuine:
-    """The link looks like a tag's own, and is none. ``why`` is for the technician."""
-
-    why: str
 
 
 class SeenCounters:
@@ -66,20 +60,20 @@ class SeenCounters:
         return True
 
 
-def verify(link: str, layout: SunLayout, picc_key: bytes | None, file_key: bytes) -> SunTag | NotGenuine | None:
-    """Who wrote ``link``; None when it is not of this kind. ``picc_key``: SDMMetaReadKey, for encrypted PICCData;
-    ``file_key``: SDMFileReadKey."""
+def verify(link: str, layout: SunLayout, picc_key: bytes | None, file_key: bytes) -> SunTag | Refusal | None:
+    """The tag that wrote ``link``, or why none of the club's did; None when it is no link of this kind. ``picc_key``:
+    SDMMetaReadKey, for encrypted PICCData; ``file_key``: SDMFileReadKey."""
     values = _values(link)
     if layout.mac not in values or not (layout.picc_data in values or {layout.uid, layout.counter} <= values.keys()):
         return None
     tag = _picc_data(values, layout, picc_key)
     if tag is None:
-        return NotGenuine("the UID and counter in the tag's link cannot be read; compare sun.picc with the tag's key")
+        return _not_genuine("the UID and counter in the tag's link cannot be read; compare sun.picc with the tag's key")
     session_vector = b"\x3c\xc3\x00\x01\x00\x80" + tag.uid + tag.counter.to_bytes(_COUNTER_BYTES, "little")
     mac = aes.short_mac(aes.cmac(file_key, session_vector), _mac_input(link, values, layout))
     given = _bytes(values[layout.mac].value, _MAC_BYTES)
     if given is None or not hmac.compare_digest(mac, given):
-        return NotGenuine("the MAC in the tag's link is wrong: forged, or sun.file is not the tag's key")
+        return _not_genuine("the MAC in the tag's link is wrong: forged, or sun.file is not the tag's key")
     return tag
 
 
@@ -119,6 +113,10 @@ def _mac_input(link: str, values: Mapping[str, _Value], layout: SunLayout) -> by
     if layout.mac_from is None or layout.mac_from not in values:
         return b""
     return link[values[layout.mac_from].start : values[layout.mac].start].encode()
+
+
+def _not_genuine(why: str) -> Refusal:
+    return Refusal(RejectReason.NOT_GENUINE, why)
 
 
 def _bytes(text: str, length: int) -> bytes | None:

@@ -7,11 +7,11 @@ from posd.cards import ndef, sun
 from posd.cards.card_keys import SUN_FILE, SUN_PICC
 from posd.cards.chip import NDEF, SUN, ChipContents
 from posd.cards.iso7816 import select_application, select_file
-from posd.cards.reads import RejectReason
+from posd.cards.reads import Refusal, RejectReason
 from posd.cards.scripts.dialogue import CHUNK, Script, ask, read_file
 from posd.cards.scripts.setup import Card
 from posd.cards.scripts.uid import read_uid
-from posd.cards.sun import NotGenuine, SunLayout, SunTag
+from posd.cards.sun import SunLayout, SunTag
 
 _APPLICATION = bytes.fromhex("D2760000850101")
 _CAPABILITY_FILE = 0xE103
@@ -41,8 +41,8 @@ def _verified(card: Card, layout: SunLayout, message: bytes) -> ChipContents | N
                 return ChipContents(card.atr, None, {SUN: tag.uid})
             case SunTag():
                 return ChipContents(refusal=RejectReason.NOT_GENUINE, detail=_COPIED)
-            case NotGenuine(why):
-                return ChipContents(refusal=RejectReason.NOT_GENUINE, detail=why)
+            case Refusal(reason, detail):
+                return ChipContents(refusal=reason, detail=detail)
     return None
 
 
