@@ -55,11 +55,11 @@ def test_fields_are_found_by_their_usages() -> None:
 def test_fields_are_found_where_another_maker_puts_them() -> None:
     """Continued flag first, data before the AIM identifier, no length: the descriptor says so."""
     turned = bytes.fromhex(
-        "058c 0902 a101 1500 2501 7501 9501 09ff 8102 9507 810326ff00 7508 9514 09fe 820201 9503 09fb 09fc 09fd 8102 c0"
+        "058c 0902 a101 7501 9503 8103 9501 09ff 8102 9504 8103 7508 9514 09fe 820201 9503 09fb 09fc 09fd 8102 c0"
     )
     layout = layout_of(turned)
-    assert layout == ScannerLayout(0, 24, slice(1, 21), count=None, aim=21, continued=0, code=None, vendor=OTHER)
-    first, last = b"\1" + EAN[:10].ljust(20, b"\0") + b"]E0", b"\0" + EAN[10:].ljust(20, b"\0") + b"]E0"
+    assert layout == ScannerLayout(0, 24, slice(1, 21), count=None, aim=21, continued=3, code=None, vendor=OTHER)
+    first, last = b"\x0f" + EAN[:10].ljust(20, b"\0") + b"]E0", b"\xf7" + EAN[10:].ljust(20, b"\0") + b"]E0"
     assert scans(layout, first, last) == [b"]E0" + EAN]
 
 
@@ -85,6 +85,8 @@ def test_line_ends_go_and_what_is_inside_stays() -> None:
 def test_a_byte_in_front_of_the_aim_identifier() -> None:
     assert scans(USUAL, *scan_reports(EAN, extra=b"\x03")) == [b"]E0" + EAN]
     assert scans(USUAL, *scan_reports(LONG, b"]Q1", extra=b"\x03")) == [b"]Q1" + LONG]
+    full = bytes((2, 56, 3)) + b"]C0" + b"7" * 56 + bytes(2)
+    assert scans(USUAL, full) == [b"]C0" + b"7" * 56]
 
 
 @pytest.mark.parametrize("vendor", [NEWLAND, ID_TECH])
@@ -93,6 +95,7 @@ def test_makers_that_send_no_aim_identifier(vendor: int) -> None:
     assert scans(layout, *newland_reports(EAN)) == [EAN]
     assert scans(layout, *newland_reports(LONG)) == [LONG]
     assert scans(layout, *newland_reports(b"]E0" + EAN)) == [b"]E0" + EAN]  # set to send it as data
+    assert scans(layout, bytes((2, 57)) + newland_reports(b"7" * 56)[0][2:]) == [STRANGE_REPORT]
 
 
 def test_the_descriptor_outranks_the_makers_habit() -> None:

@@ -154,6 +154,11 @@ def test_the_better_of_both_directions_is_told() -> None:
     assert inserted(goes_in(), comes_out("", TRACK_2)) == [TRACK_2]
 
 
+def test_only_bit_0_of_the_card_status_counts() -> None:
+    out = magtek_report("", TRACK_2, status=0xFE)
+    assert inserted(goes_in("", TRACK_2), out, out) == [TRACK_2, TRACK_2]
+
+
 def test_another_card_is_another_read() -> None:
     assert inserted(goes_in("", TRACK_2), comes_out("", ";77?")) == [TRACK_2, ";77?"]
     assert inserted(goes_in("", ";8?", failed=(1,)), goes_in("", ";77?")) == ["%E?\r;8?", ";77?"]
@@ -178,6 +183,13 @@ def test_id_tech_native_reports(order: str) -> None:
     for tracks in ((TRACK_1, TRACK_2, TRACK_3), ("", TRACK_2), ("", "", TRACK_3)):
         read = native(id_tech_report(*tracks, order=order))
         assert read.data.decode() == "\r".join(track for track in tracks if track)
+
+
+def test_id_tech_lengths_that_could_be_read_both_ways() -> None:
+    """256 characters: 01 00, which is 1 the other way round and has no room for the track."""
+    for order in ("big", "little"):
+        report = id_tech_report("", TRACK_2, text=TRACK_2.ljust(256, "x"), order=order)
+        assert native(report).data.decode() == TRACK_2
 
 
 def test_id_tech_third_tracks_that_look_like_second_ones() -> None:

@@ -12,15 +12,18 @@ from posd.drivers.framing import Framer, Suffix
 from posd.drivers.hid_formats import ENCRYPTS, HidFormat, ReadingSettings, Unreadable, format_of
 from posd.events import DeviceClass
 from tests.fakes.hidraw_devices import (
+    COMMANDS,
     ID_TECH_NATIVE,
     KEYBOARD,
     MAGTEK,
     MAGTEK_ENCRYPTED,
     MAGTEK_INSERT,
+    MSR_HEAD,
     POS_SCANNER,
     POS_SCANNER_ASLEEP,
     POS_SCANNER_BARE,
     SYMBOL_COM,
+    TRACKS_110,
     com_reports,
     id_tech_report,
     magtek_report,
@@ -71,6 +74,7 @@ def test_the_descriptor_decides(descriptor: bytes, usb_id: tuple[int, int], name
         (ID_TECH_NATIVE.replace(b"\x96\xf4\x01", b"\x96\xf4\x02"), ID_TECH, "input 765 bytes", "report_descriptor"),
         (MAGTEK.replace(b"\x95\x6e", b"\x95\x6d"), MAGTEK_SWIPE, "input 334 bytes", "report_descriptor"),
         (SYMBOL_COM.replace(b"\x95\x40", b"\x95\x20"), SYMBOL, "input 32 bytes", "report_descriptor"),
+        (MAGTEK.replace(b"\xa1\x01", b"\xa1\x01\x85\x01"), MAGTEK_SWIPE, "input 1 338 bytes", "report_descriptor"),
         (KEYBOARD, MAGTEK_SWIPE, "types like a keyboard", "hid_keyboard"),
         (b"\x06\x00", MAGTEK_SWIPE, "report descriptor of 0801:0002 cannot be read: the item at byte 0", "report"),
     ],
@@ -87,6 +91,8 @@ def test_what_is_not_known_is_refused_and_says_what_to_do(
 def test_a_head_that_encrypts_is_recognised_and_refused() -> None:
     assert format_of(MAGTEK_ENCRYPTED, 0x0801, 0x0011) is ENCRYPTS
     assert format_of(MAGTEK.replace(b"\x95\x6e", b"\x95\x70"), *MAGTEK_SWIPE) is ENCRYPTS
+    magneprint_status = bytes.fromhex("7520 0923 9501 8102")
+    assert format_of(MSR_HEAD + TRACKS_110 + magneprint_status + COMMANDS, *MAGTEK_SWIPE) is ENCRYPTS
 
 
 def test_a_scanner_is_switched_on_only_where_its_maker_and_its_descriptor_say_so() -> None:
