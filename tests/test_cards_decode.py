@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posd.cards import ndef
@@ -34,6 +34,9 @@ from posd.events import DeviceClass, RawRead
 AT = Instant(1, "b", 2)
 UID = bytes.fromhex("04A1B2C3D4E5F6")
 FRESH = CardRules()
+PIECES = st.sampled_from(
+    [b"%", b";", b"?", b"]C1", b"]E0", b"8018", b"\x1d", b"https://", b"/", b"(", b"4111111111111111", b"\xe3", b"\xc4"]
+)
 
 
 def text_read(text: str, device_class: DeviceClass = DeviceClass.SCANNER) -> RawRead:
@@ -119,13 +122,20 @@ def test_a_strangers_flaw_is_unreadable_and_its_digits_are_masked() -> None:
     assert "9876543210" not in read.detail
 
 
-@given(st.binary(max_size=120), st.sampled_from(DeviceClass))
+@pytest.mark.fuzz
+@settings(deadline=None)
+@given(
+    st.binary(max_size=120) | st.text(max_size=60).map(str.encode) | st.lists(PIECES, max_size=12).map(b"".join),
+    st.sampled_from(DeviceClass),
+)
 def test_decode_and_identify_never_raise(payload: bytes, device_class: DeviceClass) -> None:
     read = decode(RawRead("r1", device_class, payload, AT), FRESH)
     if not isinstance(read, RejectedRead):
         assert isinstance(identify(read, FRESH), Identity | RejectedRead)
 
 
+@pytest.mark.fuzz
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.binary(max_size=60), st.none() | st.binary(min_size=4, max_size=10))
 def test_any_chip_is_somebody_or_nobody(loyalty: bytes, message: bytes, uid: bytes | None) -> None:
     member(chip_read(uid, loyalty=loyalty, ndef=message))
@@ -192,6 +202,7 @@ def test_a_fresh_shop_says_why_not(raw: RawRead, reason: RejectReason) -> None:
     assert member(raw) is reason
 
 
+@pytest.mark.complaint(26)
 def test_the_same_number_is_the_same_member_on_every_medium() -> None:
     number = "0098765432109"
     reads = [

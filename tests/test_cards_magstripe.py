@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from posd.cards.iso7813 import Swipe, is_swipe, parse_swipe, primary_number, swipe_text
@@ -27,6 +27,7 @@ def why(text: str) -> RejectReason:
     return swipe.reason
 
 
+@pytest.mark.complaint(26)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -43,6 +44,12 @@ def why(text: str) -> RejectReason:
         ("%?;1?", {2: "1"}),
         ("%01?;23?;45?", {1: "01", 2: "23", 3: "45"}),
         ("%  AA 00  RN^ABC?", {1: "  AA 00  RN^ABC"}),
+        ("%A?@1?+2?", {1: "A", 2: "1", 3: "2"}),
+        ("%A?;1?!2?", {1: "A", 2: "1", 3: "2"}),
+        ("%A?;1?#2?", {1: "A", 2: "1", 3: "2"}),
+        ("%A?;1?\r&2?", {1: "A", 2: "1", 3: "2"}),
+        ("%A#B!C&D@E?;1?", {1: "A#B!C&D@E", 2: "1"}),
+        ("%AB?9;23?5#45?", {1: "AB", 2: "23", 3: "45"}),
     ],
 )
 def test_tracks_of_a_swipe(text: str, expected: dict[int, str]) -> None:
@@ -69,6 +76,8 @@ def test_tracks_of_a_swipe(text: str, expected: dict[int, str]) -> None:
         ("%A?;1?zzz", RejectReason.UNREADABLE),
         ("B1234?", RejectReason.UNREADABLE),
         ("%E?;E?+E?", RejectReason.UNREADABLE),
+        ("\x7f0123456789\x7f", RejectReason.UNREADABLE),
+        ("%A?\x7f01\x7f", RejectReason.UNREADABLE),
         ("%?;?", RejectReason.UNREADABLE),
         ("", RejectReason.UNREADABLE),
         (";23?6", RejectReason.BAD_CHECK),
@@ -119,7 +128,12 @@ def test_one_wrong_character_is_found_by_the_lrc(track2: str, data: st.DataObjec
     assert why(text[:place] + wrong + text[place + 1 :]) is RejectReason.BAD_CHECK
 
 
-@given(st.text(max_size=60))
+PIECES = st.sampled_from(["%", ";", "+", "?", "E", "\r", "@", "#", "\x7f", "^", "=", "4111111111111111", "5"])
+
+
+@pytest.mark.fuzz
+@settings(deadline=None)
+@given(st.text(max_size=60) | st.lists(PIECES, max_size=20).map("".join))
 def test_any_text_is_a_swipe_or_a_reason(text: str) -> None:
     for candidate in (text, "%" + text, ";" + text + "?"):
         assert isinstance(parse_swipe(candidate), Swipe | Refusal)
@@ -131,6 +145,9 @@ def test_any_text_is_a_swipe_or_a_reason(text: str) -> None:
         ("%A?", True),
         (";1", True),
         ("+1?", True),
+        ("\x7f01\x7f", True),
+        ("@1?", False),
+        ("#1?", False),
         ("\r%A?", True),
         ("+989120001234", False),
         ("400638", False),

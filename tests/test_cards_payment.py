@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from posd.cards import payment
 from posd.cards.checks import gs1_digit, luhn_digit
@@ -193,6 +195,19 @@ def test_an_own_prefix_that_would_let_bank_cards_through_is_refused(prefix: str,
 @pytest.mark.parametrize("prefix", ["0", "12", "985", "70", "600905", "411234"])
 def test_own_prefixes_that_a_club_may_have(prefix: str) -> None:
     assert parse_rules({"own_prefixes": [prefix]}).own_prefixes == (prefix,)
+
+
+PIECES = st.sampled_from(["4111", "1111", "%34", "%", " ", "-", "\u200f", "\0", "=", "^", "B", "٤", "9999", "\x5a"])
+
+
+@pytest.mark.fuzz
+@settings(deadline=None)
+@given(st.text(max_size=40) | st.lists(PIECES, max_size=12).map("".join), st.binary(max_size=40))
+def test_the_guard_never_raises_and_own_prefixes_only_let_through(text: str, data: bytes) -> None:
+    for guard in (payment.in_text(text), payment.in_tracks({1: text, 2: text, 3: text}), payment.in_bytes(data)):
+        assert isinstance(guard, bool)
+    assert payment.in_text(text) or not payment.in_text(text, ("987654",))
+    assert payment.in_bytes(text.encode()) or not payment.in_text(text)
 
 
 # --- false refusals, measured

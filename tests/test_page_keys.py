@@ -101,6 +101,7 @@ def test_backspace_takes_digits_back_and_the_last_one_clears_the_amount(
     assert till.wait_until(lambda: till.view["amount_minor"] is None)
 
 
+@pytest.mark.complaint(10)
 def test_an_enter_right_behind_a_digit_confirms_nothing(chrome: webdriver.Chrome, till: PageServer) -> None:
     """What a scanner that types into the page would do; the control is the same Enter after a pause."""
     open_page(chrome, till)
