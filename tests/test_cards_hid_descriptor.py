@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posd.cards.hid_descriptor import (
-    LONGEST_DESCRIPTOR,
-    LONGEST_REPORT,
-    DescriptorError,
-    HidField,
-    ReportKind,
-    parse_descriptor,
-    summary,
-)
+from posd.cards.hid_descriptor import LONGEST_DESCRIPTOR, LONGEST_REPORT, DescriptorError, parse_descriptor
+from posd.cards.hid_layout import HidField, ReportKind, summary
 from tests.fakes.hidraw_devices import (
     ID_TECH_NATIVE,
     KEYBOARD,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from posd.cards.hid_descriptor import HidReport
+from posd.cards.hid_layout import HidReport
 from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.hid_stripe import (
     ALL_STARTS,

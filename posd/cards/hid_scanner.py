@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from posd.cards.hid_descriptor import HidDescriptor, HidReport, ReportKind
+from posd.cards.hid_layout import HidDescriptor, HidReport, ReportKind
 from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.reads import RejectReason, flaw
 from posd.cards.symbologies import HOST_COMMAND

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from posd.cards.hid_descriptor import HidReport
+from posd.cards.hid_layout import HidReport
 from posd.cards.hid_reads import STRANGE_REPORT, ReportRead
 from posd.cards.reads import RejectReason, flaw
 

@@ -10,15 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from posd.cards.hid_descriptor import (
-    DescriptorError,
-    HidDescriptor,
-    HidReport,
-    parse_descriptor,
-    summary,
-    usage_name,
-)
+from posd.cards.hid_descriptor import DescriptorError, parse_descriptor
 from posd.cards.hid_idtech import is_native, read_native
+from posd.cards.hid_layout import HidDescriptor, HidReport, summary, usage_name
 from posd.cards.hid_reads import ReportParser, WholeReports
 from posd.cards.hid_scanner import SCANNER_PAGE, ScannerParser, scanner_layout, switch_on
 from posd.cards.hid_stripe import MSR_PAGE, InsertionParser, is_encrypting, read_tracks, stripe_layout
