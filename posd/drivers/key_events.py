@@ -23,6 +23,9 @@ from posd.errors import DeviceLost
 DEAF_NS = 50_000_000
 """What a device sends so soon after it was opened is left over from before, or its power-up greeting."""
 
+_GROUP, _GROUPS = 64, 16
+"""python-evdev hands over so many events at a time; so many times are more than the kernel keeps for a keyboard."""
+
 _EVIOCSCLOCKID, _CLOCK_MONOTONIC = 0x400445A0, 1
 
 
@@ -82,14 +85,17 @@ class _Node:
         return ecodes.LED_CAPSL in self._device.leds()
 
     def events(self) -> list[KeyEvent]:
-        """All that has come. It is taken whole, so that several nodes can be put into order."""
+        """What has come, as much as the kernel keeps: taken whole, so that several nodes can be put into order."""
         return [key for event in self._raw() if (key := self._key(event)) is not None]
 
     def _raw(self) -> list[evdev.InputEvent]:
         events: list[evdev.InputEvent] = []
         try:
-            while group := list(self._device.read()):  # the kernel hands over up to 64 at a time
+            for _ in range(_GROUPS):
+                group = list(self._device.read())
                 events += group
+                if len(group) < _GROUP:
+                    break
         except BlockingIOError:
             return events
         except OSError as error:
