@@ -13,12 +13,12 @@ from posd.tables import from_table
 
 PAGE = (Path(__file__).parents[1] / "docs" / "cards.md").read_text("utf-8")
 BLOCKS = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
-(READER,) = [block["reader"][0] for block in BLOCKS if "reader" in block]
+(CARD,) = [block["reader"][0]["card"] for block in BLOCKS if isinstance(block.get("reader"), list)]
 (KEYS,) = [parse_card_keys(block, "docs") for block in BLOCKS if "desfire" in block]
 
 
 def test_the_example_needs_the_keys_of_the_example() -> None:
-    layout = from_table(ChipLayout, READER["card"], "docs")
+    layout = from_table(ChipLayout, CARD, "docs")
     KEYS.require(layout.needed_keys)
     assert layout.classic == ClassicLayout()
     assert layout.desfire is not None
