@@ -218,12 +218,29 @@ def test_texts_of_chips_keep_their_form_and_lose_numbers_and_names() -> None:
 @pytest.mark.fuzz
 @given(name=st.sampled_from(["loyalty", "ndef", "sun", "desfire", "other"]), data=st.binary(min_size=1))
 def test_every_content_has_a_line(name: str, data: bytes) -> None:
-    masked_content(name, data)
+    payload = encode_chip(ChipContents(b"\x3b\x80", None, {name: data}))
+    exchange = parse_line(Transcript(BEGAN).read(raw(payload, DeviceClass.SMARTCARD)))
+    assert exchange is not None
+    shown = decode_chip(exchange.payload)
+    assert shown.refusal is RejectReason.PAYMENT_CARD or name in shown.contents
+
+
+@pytest.mark.fuzz
+@given(text=st.text() | st.text("]A0;%=?^9", max_size=60))
+def test_every_text_has_a_line_of_the_same_length(text: str) -> None:
+    exchange = parse_line(Transcript(BEGAN).read(raw(text.encode("utf-8", "replace"))))
+    assert exchange is not None
+    assert exchange.flaw is not None or len(exchange.payload.decode()) == len(text)
 
 
 @pytest.mark.parametrize(
     ("scan", "shown"),
-    [("]E04006381333931", "]E0900000000"), ("]C0AB12CD34", "]C0AB99CD99"), ("]Q1MEMBER-7", "]Q1MEMBER-7")],
+    [
+        ("]E04006381333931", "]E0900000000"),
+        ("]C0AB12CD34", "]C0AB99CD99"),
+        ("]Q1MEMBER-7", "]Q1MEMBER-7"),
+        ("]A0" * 2000, "]A0]A0"),
+    ],
 )
 def test_the_aim_identifier_and_letters_stay(scan: str, shown: str) -> None:
     exchange = parse_line(Transcript(BEGAN).read(raw(scan.encode())))

@@ -21,11 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from posd.cards import chip, ndef
+from posd.cards.card_masks import CardMasks
 from posd.cards.chip import ChipContents, decode_chip, encode_chip
 from posd.cards.decode import is_payment_card
-from posd.cards.loyalty_file import LoyaltyFile, encode_loyalty_file, parse_loyalty_file
-from posd.cards.masking import SHORTEST, Masker
 from posd.cards.reads import RejectReason
 from posd.clock import Instant
 from posd.errors import ConfigError
@@ -36,13 +34,6 @@ TRAFFIC = 5
 """Logging level below DEBUG at which readers log these lines."""
 
 _LINE = re.compile(r"\+(\d+)\.(\d{3}) (\S+) (msr|scanner|smartcard) (text|flaw|chip|lost)(?: (.+))?")
-_HOLDER = re.compile(r"(?<=\^)[^^?]+(?=\^)")
-_AIM_ID = re.compile(r"\][A-Za-z][0-9A-Za-z]")
-_MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{6,}")
-"""A number with letters in it, a UID in hex: no check digit to keep."""
-_SHORT_RUN = re.compile(rf"(?<![0-9])[0-9]{{1,{SHORTEST - 1}}}(?![0-9])")
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_SHORT_NUMBER = re.compile(rf"[%;+]?[0-9]{{1,{SHORTEST - 1}}}\??")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +58,22 @@ class Transcript:
     def __init__(self, began: Instant, keep: tuple[str, ...] = ()) -> None:
         self._began = began
         self._keep = keep
-        self._masker = Masker(keep)
-        self._uids: dict[bytes, bytes] = {}
+        self._masks = CardMasks(keep)
 
     def read(self, read: RawRead) -> str:
         """The line of one read, masked; of a payment card only that it was one."""
         if read.flaw is None and is_payment_card(read, self._keep):
             read = _as_refused(read)
         if read.flaw is not None:
-            return self._line(read.read_at, read.device, read.device_class, "flaw", self._masker.text(read.flaw))
+            return self._line(read.read_at, read.device, read.device_class, "flaw", self._masks.digits(read.flaw))
         if read.device_class is DeviceClass.SMARTCARD:
             return self._chip(read)
-        masked = self._mask_text(read.payload.decode("utf-8", "replace"))
+        masked = self._masks.text(read.payload.decode("utf-8", "replace"))
         return self._line(read.read_at, read.device, read.device_class, "text", masked)
 
     def _chip(self, read: RawRead) -> str:
         try:
-            masked = self._mask_chip(decode_chip(read.payload))
+            masked = self._masks.chip(decode_chip(read.payload))
         except ValueError:  # a stranger's driver
             return self._line(read.read_at, read.device, read.device_class, "flaw", RejectReason.UNREADABLE)
         return self._line(read.read_at, read.device, read.device_class, "chip", _chip_as_json(masked))
@@ -96,70 +86,6 @@ class Transcript:
         seconds, ms = divmod(max(0, at.mono_ns - self._began.mono_ns) // 1_000_000, 1000)
         shown = "" if value is None else " " + json.dumps(value)
         return f"+{seconds}.{ms:03} {reader} {device_class} {kind}{shown}"
-
-    def _mask_text(self, text: str) -> str:
-        if aim := _AIM_ID.match(text):  # its digit belongs to no number
-            return aim[0] + self._mask_text(text[aim.end() :])
-        if _SHORT_NUMBER.fullmatch(text):  # too short for a check digit to matter
-            return _nines(text)
-        masked = _HOLDER.sub(lambda name: re.sub(r"[^/ ]", "X", name[0]), self._masker.text(text))
-        return _MIXED.sub(lambda mixed: _SHORT_RUN.sub(lambda run: _nines(run[0]), mixed[0]), masked)
-
-    def _mask_chip(self, read: ChipContents) -> ChipContents:
-        contents = {name: self._mask_content(name, data) for name, data in read.contents.items()}
-        return replace(read, uid=self._mask_uid(read.uid), contents=contents)
-
-    def _mask_content(self, name: str, data: bytes) -> bytes:
-        """What has no known form is not shown: nobody knows what stands in it."""
-        file = parse_loyalty_file(data) if name == chip.LOYALTY else None
-        if isinstance(file, LoyaltyFile):  # masked inside, so that its checksum holds again
-            return encode_loyalty_file(LoyaltyFile(file.issuer, self._mask_text(file.number)))
-        match name:
-            case chip.SUN:
-                return self._mask_uid(data) or b""
-            case chip.NDEF:
-                return self._mask_ndef(data)
-            case chip.LOYALTY | chip.DESFIRE if _is_text(data):
-                return _without_words(self._mask_text(data.decode("latin-1"))).encode("latin-1")
-            case chip.LOYALTY:  # another layout: two digits a byte keep their check, anything else is not shown
-                masked = self._masker.bytes(data)
-                return masked if masked != data else bytes(len(data))
-        return bytes(len(data))
-
-    def _mask_ndef(self, message: bytes) -> bytes:
-        """Record by record, so that rules still find what they look for."""
-        try:
-            records = ndef.parse_message(message)
-        except ndef.NdefError:
-            return bytes(len(message))
-        return ndef.encode_message(replace(record, text=self._mask_record(record)) for record in records)
-
-    def _mask_record(self, record: ndef.NdefRecord) -> str | None:
-        if record.text is None:
-            return None
-        masked = self._mask_text(record.text)
-        return masked if record.type == ndef.URI else _without_words(masked)
-
-    def _mask_uid(self, uid: bytes | None) -> bytes | None:
-        """The first byte says maker or "random" and stays."""
-        if not uid:
-            return uid
-        room = len(uid) - 1
-        number = (len(self._uids) + 1) % 256**room
-        return self._uids.setdefault(uid, uid[:1] + number.to_bytes(room, "big"))
-
-
-def _nines(text: str) -> str:
-    return re.sub("[0-9]", "9", text)
-
-
-def _without_words(text: str) -> str:
-    return _WORD.sub(lambda word: "X" * len(word[0]), text)
-
-
-def _is_text(data: bytes) -> bool:
-    """Printable ASCII, filled up with zeros or ones as memories are."""
-    return data.strip(b"\0\xff").decode("latin-1").isprintable() and data.strip(b"\0\xff").isascii()
 
 
 def _as_refused(read: RawRead) -> RawRead:
