@@ -106,15 +106,16 @@ class KeyState:
             return self._same[code]
         if self._held & _CTRLS and not self._held & _ALTS:  # Ctrl+Alt is AltGr to many a firmware
             return _control(self._layout, code)
-        level = self._level(code)
-        if code == SPACE and after_dead_key:
-            return ""  # it turned "dead ^" into "^"
+        given = self._layout.levels.get(code)
+        if given is None or (code == SPACE and after_dead_key):  # Space turned "dead ^" into "^"
+            return ""
+        level = self._level(given) if self._held or self._caps_lock else _PLAIN
         self._after_dead_key = (code, level) in self._layout.dead
-        return self._layout.levels.get(code, NOTHING * 4)[level].strip(NOTHING)
+        return given[level].strip(NOTHING)
 
-    def _level(self, code: int) -> int:
+    def _level(self, given: str) -> int:
         shift = bool(self._held & _SHIFTS)
-        if self._caps_lock and _is_letter(self._layout.levels.get(code, NOTHING * 4)):
+        if self._caps_lock and _is_letter(given):
             shift = not shift
         if KEY_ALTGR in self._held or (self._held & _CTRLS and KEY_LEFTALT in self._held):
             return _BOTH if shift else _ALTGR

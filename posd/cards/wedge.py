@@ -97,6 +97,7 @@ class WedgeAssembler:
 
     def __init__(self, settings: WedgeSettings | None = None, *, caps_lock: bool = False) -> None:
         self._settings = settings or WedgeSettings()
+        self._key_gap_ns, self._swipe_end_ns = self._settings.key_gap_ms * _MS, self._settings.swipe_end_ms * _MS
         layout, gs_key = LAYOUTS[self._settings.layout], FUNCTION_KEYS.get(self._settings.gs_key)
         self._keys = defaultdict[int, KeyState](lambda: KeyState(layout, caps_lock=caps_lock, gs_key=gs_key))
         self._text = ""
@@ -144,21 +145,20 @@ class WedgeAssembler:
     def _heard(self, time_ns: int) -> None:
         """A key came: the silence that closes begins anew."""
         between_tracks = self._is_swipe and "?" in self._text.rstrip("\r")[-2:]
-        gap_ms = self._settings.swipe_end_ms if between_tracks else self._settings.key_gap_ms
-        self._deadline_ns = time_ns + gap_ms * _MS
+        self._deadline_ns = time_ns + (self._swipe_end_ns if between_tracks else self._key_gap_ns)
 
     @property
     def _is_swipe(self) -> bool:
         return self._text[:1] in _SWIPE_STARTS
 
     def _take(self, character: str, time_ns: int) -> list[WedgeRead]:
-        ends = character in _TERMINATORS
+        ends, is_swipe = character in _TERMINATORS, self._is_swipe
         if self._spoilt is not None:
             self._heard(time_ns)
             return []
-        if not self._is_swipe and ends:
+        if ends and not is_swipe:
             return self._close()
-        reads = self._close() if self._is_swipe and self._begins_another(character) else []
+        reads = self._close() if is_swipe and self._begins_another(character) else []
         self._append("\r" if ends else character, time_ns)
         return reads
 
