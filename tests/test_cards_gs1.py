@@ -95,6 +95,8 @@ def own_elements(data: str) -> Elements | None:
         return None
 
 
+@pytest.mark.slow
+@settings(max_examples=1_000, deadline=None)
 @given(st.data())
 def test_every_identifier_of_a_library_is_read_as_the_library_does(data: st.DataObject) -> None:
     """biip knows 541 AIs by their patterns; codes made of them must come apart at the same places."""

@@ -223,6 +223,7 @@ def random_numbers(length: int, first: str = "", count: int = 20_000) -> Iterato
     return (first + "".join(rng.choice("0123456789") for _ in range(length - len(first))) for _ in range(count))
 
 
+@pytest.mark.slow
 def test_member_numbers_that_are_refused_by_accident() -> None:
     """The figures of docs/cards.md. One in ten passes Luhn; of those, as many as lie in a payment range."""
     assert refused(random_numbers(16)) < 0.04

@@ -52,8 +52,6 @@ class Check(StrEnum):
 
 
 _HOLDS: Mapping[Check, Callable[[str], bool]] = {
-    Check.NONE: lambda _: True,
-    Check.MOD_43: lambda _: True,
     Check.LUHN: luhn_ok,
     Check.GS1: gs1_ok,
     Check.MOD_11_2: mod_11_2_ok,
@@ -129,7 +127,7 @@ class CardRule:
             return Refusal(RejectReason.BAD_CHECK, "the check character of the symbol is wrong")
         if self.mask is not None and not parse_mask(self.mask).check_holds(text):
             return Refusal(RejectReason.BAD_CHECK, "the check digit of the code is wrong")
-        if not _HOLDS[self.check](number):
+        if self.check in _HOLDS and not _HOLDS[self.check](number):
             return Refusal(RejectReason.BAD_CHECK, f"the {self.check} check digit is wrong")
         return number
 
@@ -145,11 +143,10 @@ class CardRule:
 
 
 def _listed(lengths: tuple[int, ...]) -> str:
-    """ "4 to 64" or "8, 10"."""
-    whole = range(lengths[0], lengths[-1] + 1)
-    return (
-        f"{whole[0]} to {whole[-1]}" if len(lengths) > 2 and lengths == tuple(whole) else ", ".join(map(str, lengths))
-    )
+    """``4 to 64`` or ``8, 10``."""
+    if len(lengths) > 2 and lengths == tuple(range(lengths[0], lengths[-1] + 1)):
+        return f"{lengths[0]} to {lengths[-1]}"
+    return ", ".join(map(str, lengths))
 
 
 DEFAULT_RULES: tuple[CardRule, ...] = (
