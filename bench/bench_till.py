@@ -71,13 +71,16 @@ def full_till(directory: Path) -> Iterator[RunningTill]:
 id = "wedge"
 driver = "hid_keyboard"
 address = "{node(7)}"
+repeat_ms = 0
 [[reader]]
 id = "line"
 driver = "serial_line"
 address = "{port.path}"
+repeat_ms = 0
 [[reader]]
 id = "chip"
 driver = "pcsc"
+repeat_ms = 0
 """
         till = RunningTill(directory, config=config)
         preload = {key: os.environ[key] for key in ("LD_PRELOAD", "UMOCKDEV_DIR")}
