@@ -13,7 +13,8 @@ from posd.tables import from_table
 
 PAGE = (Path(__file__).parents[1] / "docs" / "cards.md").read_text("utf-8")
 BLOCKS = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
-(CARD,) = [block["reader"][0]["card"] for block in BLOCKS if isinstance(block.get("reader"), list)]
+READERS = [reader for block in BLOCKS if isinstance(block.get("reader"), list) for reader in block["reader"]]
+(CARD,) = [reader["card"] for reader in READERS if "card" in reader]
 (KEYS,) = [parse_card_keys(block, "docs") for block in BLOCKS if "desfire" in block]
 
 

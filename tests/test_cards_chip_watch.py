@@ -12,7 +12,7 @@ from tests.test_drivers_pcsc_guard import ALLOWED, REFUSED
 HARMLESS = {"empty", "too short", "reader: key of another length", "reader: key into another place"}
 """What the guard refuses because posd has no use for it, and a card would not mind."""
 HARMLESS |= {"SELECT with secure messaging", "reader: authenticate as no known key type"}
-HARMLESS |= {"reader: memory card of another type", "DESFire with parameters"}
+HARMLESS |= {"reader: memory card of another type", "DESFire with parameters", "Smart Tap: negotiate, with parameters"}
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name not in HARMLESS])

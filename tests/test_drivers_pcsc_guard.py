@@ -67,6 +67,11 @@ REFUSED = {
     "DESFire format": "90FC000000",
     "DESFire set configuration": "905C00000100",
     "DESFire with parameters": "905A0100030102030000",
+    "Smart Tap: push to the phone": "9052000002010200",
+    "Smart Tap: more data, with data": "90C00000020102",
+    "Smart Tap: negotiate, with parameters": "9053010002010200",
+    "Apple VAS: offer a link": "80CA010002010200",
+    "GET DATA of a payment card": "80CA9F3600",
     "too short": "00B0",
     "empty": "",
 }
@@ -86,6 +91,10 @@ ALLOWED = {
     "DESFire authenticate EV2": "907100000201 0000".replace(" ", ""),
     "DESFire read": "90BD0000070100000020000000",
     "DESFire next": "90AF000000",
+    "Smart Tap: negotiate": "9053000002010200",
+    "Smart Tap: get data": "9050000002010200",
+    "Smart Tap: more data": "90C0000000",
+    "Apple VAS: get data": "80CA010102010200",
 }
 
 

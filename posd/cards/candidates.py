@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from posd.cards import ndef
 from posd.cards.barcode import Scan, normalise_gtin, why_goods
 from posd.cards.card_rule import CardRule, Misfit, Source
-from posd.cards.chip import DESFIRE, LOYALTY, NDEF, SUN
+from posd.cards.chip import APPLE_VAS, DESFIRE, LOYALTY, NDEF, SMART_TAP, SUN
 from posd.cards.gsrn import member_number
 from posd.cards.loyalty_file import LoyaltyFile, parse_loyalty_file
 from posd.cards.reads import BarcodeRead, CardRead, ChipRead, MagstripeRead, Refusal, RejectReason
@@ -17,6 +17,8 @@ Candidate = str | Misfit | Refusal
 """A text that may hold the number; why the rule has none here; or why no rule should look any further."""
 
 _TRACKS = {Source.TRACK1: 1, Source.TRACK2: 2, Source.TRACK3: 3}
+_TEXTS = {Source.DESFIRE: DESFIRE, Source.SMART_TAP: SMART_TAP, Source.APPLE_VAS: APPLE_VAS}
+"""Source → name of a chip's content that is text."""
 
 
 def candidates(read: CardRead, rule: CardRule) -> Iterator[Candidate]:
@@ -70,8 +72,8 @@ def _chip_texts(read: ChipRead, rule: CardRule) -> Iterator[str | None]:
             yield read.contents.get(LOYALTY, b"").hex().upper()
         case Source.NDEF:
             yield from _ndef_texts(read.contents.get(NDEF, b""))
-        case Source.DESFIRE:
-            yield read.contents.get(DESFIRE, b"").decode("ascii", "replace")
+        case Source.DESFIRE | Source.SMART_TAP | Source.APPLE_VAS:
+            yield read.contents.get(_TEXTS[rule.read], b"").decode("utf-8", "replace")
         case Source.SUN:
             yield read.contents.get(SUN, b"").hex().upper()
         case Source.UID if read.uid is not None and not is_random_uid(read.uid):

@@ -34,6 +34,10 @@ class Source(StrEnum):
     """Member number (GSRN) of a DESFire card that proved itself by the club's key."""
     SUN = "sun"
     """UID of an NTAG 424 DNA that proved itself by the club's key, hex, upper case."""
+    SMART_TAP = "smart_tap"
+    """Value of a pass in Google Wallet. The phone proves nothing about itself: as good as a bar code."""
+    APPLE_VAS = "apple_vas"
+    """Message of a pass in Apple Wallet. Anybody can make one, or show a recorded one: for collecting only."""
     UID = "uid"
     """Number that the maker gave to a contactless chip, hex, upper case; never a random one."""
 
@@ -94,6 +98,8 @@ class CardRule:
             raise ValueError("symbologies, mask and check mod43 belong to rules that read a barcode")
         if self.issuers and self.read is not Source.LOYALTY:
             raise ValueError("issuers belong to rules that read a loyalty file")
+        if self.read is Source.APPLE_VAS and not self.earn_only:
+            raise ValueError("a rule that reads apple_vas must have earn_only = true: such a pass can be copied")
         if self.pattern is not None and self.mask is not None:
             raise ValueError("a rule has a pattern or a mask, not both")
         if self.mask is not None:
@@ -157,6 +163,8 @@ DEFAULT_RULES: tuple[CardRule, ...] = (
     CardRule(Source.DESFIRE),
     CardRule(Source.SUN, scheme="sun"),
     CardRule(Source.NDEF, r"(?=.*[0-9])[A-Za-z0-9._-]{4,64}"),
+    CardRule(Source.SMART_TAP, earn_only=True),
+    CardRule(Source.APPLE_VAS, earn_only=True),
     CardRule(Source.UID, scheme="uid", earn_only=True),
 )
 """What a fresh shop reads. A barcode rule without pattern takes everything but product codes."""

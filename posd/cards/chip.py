@@ -19,6 +19,8 @@ from posd.cards.reads import RejectReason, flaw
 LOYALTY, NDEF, SUN, DESFIRE = "loyalty", "ndef", "sun", "desfire"
 """Names of contents: the loyalty file; the NDEF message; the UID of an NTAG 424 DNA that proved itself; the member
 number of a DESFire card that proved itself, as text."""
+SMART_TAP, APPLE_VAS = "smart_tap", "apple_vas"
+"""The value of a pass in a phone, as text: Google's ``smartTapRedemptionValue``, Apple's ``nfc.message``."""
 
 _ATR, _UID, _REFUSAL, _CONTENT, _NAME, _BYTES = 0xC0, 0xC1, 0xC2, 0xE3, 0xC4, 0xC5
 

@@ -32,6 +32,8 @@ class RejectReason(StrEnum):
     TWO_AT_ONCE = "two_at_once"
     NOT_GENUINE = "refused.not_genuine"
     """The chip could not prove that it is the club's: a wrong MAC, a wrong key, a copied link."""
+    EMPTY_PHONE = "phone_no_pass"
+    """A phone with a wallet that the shop reads, and no pass of the club came out of it."""
     NOISE = "noise"
     """Nothing a person needs to be told; counted and shown to the technician."""
 

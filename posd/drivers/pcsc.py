@@ -31,6 +31,7 @@ from posd.cards.scripts.dialogue import run
 from posd.cards.scripts.layouts import ChipLayout
 from posd.cards.scripts.setup import ChipSetup
 from posd.cards.sun import SeenCounters
+from posd.cards.wallets import AppleVasConfig, SmartTapConfig, Wallets
 from posd.clock import Clock
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, failed
@@ -46,6 +47,7 @@ from posd.drivers.pcsc_service import (
     transmit,
 )
 from posd.drivers.pcsc_slots import Slot, Slots
+from posd.drivers.wallet_keys import open_wallets
 from posd.errors import ConfigError, DeviceError, DeviceLost, ReadCancelled
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
@@ -67,10 +69,13 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class PcscConfig:
     """``[[reader]]`` with ``driver = "pcsc"``. ``address``: the reader's PC/SC name, ``*`` stands for anything (readers
-    with two slots are two names). ``card``: the kinds of cards, and where on them the shop keeps what it keeps."""
+    with two slots are two names). ``card``: the kinds of cards, and where on them the shop keeps what it keeps.
+    ``smart_tap``, ``apple_vas``: phones are asked for passes only where these tables are."""
 
     address: str = "*"
     card: ChipLayout = field(default_factory=ChipLayout)
+    smart_tap: SmartTapConfig | None = None
+    apple_vas: AppleVasConfig | None = None
 
 
 class PcscReader:
@@ -78,7 +83,7 @@ class PcscReader:
 
     def __init__(self, device: str, config: PcscConfig, clock: Clock) -> None:
         self._device, self._config, self._clock = device, config, clock
-        self._keys = _keys_for(config.card)
+        self._keys, self._wallets = _keys_for(config)
         self._context = establish()
         self._slots = Slots()
         self._pnp = scard.SCARD_STATE_UNAWARE
@@ -171,7 +176,8 @@ class PcscReader:
             slot.broke_off(GONE if fault.code in CARD_GONE else MUTE, self._now_ns())
 
     def _converse(self, name: str, atr: bytes) -> bytes:
-        setup = ChipSetup(self._config.card, name, self._keys, os.urandom, _COUNTERS)
+        unix_seconds = self._clock.now().wall_ms // 1000
+        setup = ChipSetup(self._config.card, name, self._keys, os.urandom, _COUNTERS, self._wallets, unix_seconds)
         for _ in range(_MOST_RESETS):
             handle, protocol = connect(self._context, name)
             try:
@@ -190,11 +196,12 @@ class PcscReader:
         return self._clock.now().mono_ns
 
 
-def _keys_for(layout: ChipLayout) -> CardKeys:
+def _keys_for(config: PcscConfig) -> tuple[CardKeys, Wallets]:
     """Raises `ConfigError`, `DeviceDenied`."""
+    layout = config.card
     keys = CardKeys() if layout.keys_file is None else read_keys(layout.keys_file)
     keys.require(layout.needed_keys)
-    return keys
+    return keys, open_wallets(config.smart_tap, config.apple_vas)
 
 
 def _probe() -> list[Candidate]:
@@ -223,16 +230,18 @@ def _check_health(device: str, config: PcscConfig, level: HealthLevel) -> list[H
     if not fitting:
         there = ", ".join(names) or "none"
         return [*checks, Health(False, "present", f"no reader {config.address!r}; there is: {there}", "plug it in")]
-    checks += [Health(True, "present", ", ".join(fitting)), _check_keys(config.card)]
+    checks += [Health(True, "present", ", ".join(fitting)), _check_keys(config)]
     return checks_by_opening(level, checks, lambda: PcscReader(device, config, SystemClock()))
 
 
-def _check_keys(layout: ChipLayout) -> Health:
+def _check_keys(config: PcscConfig) -> Health:
+    files = [config.card.keys_file or ""] if config.card.needed_keys else []
+    files += [wallet.key_file for wallet in (config.smart_tap, config.apple_vas) if wallet is not None]
     try:
-        _keys_for(layout)
+        _keys_for(config)
     except (ConfigError, DeviceError) as error:
         return failed("keys", error)
-    return Health(True, "keys", "none needed" if not layout.needed_keys else f"{layout.keys_file} is closed to others")
+    return Health(True, "keys", f"closed to others: {', '.join(files)}" if files else "none needed")
 
 
 SPEC = DriverSpec(

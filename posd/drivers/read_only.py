@@ -36,10 +36,20 @@ _READER_COMMANDS = tuple(
 )
 """Class FF, which the reader itself answers (PC/SC part 3; ACS's manuals), whole."""
 
+_WALLET_READS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        rb"\x90[\x53\x50]\x00\x00.+",  # Google Smart Tap: negotiate a channel, get the pass
+        rb"\x90\xc0\x00\x00\x00",  # its next part; with data a DESFire card would take it for a new file
+        rb"\x80\xca\x01\x01.+",  # Apple VAS: get the pass
+    )
+)
+"""What a phone is asked, whole."""
+
 
 def read_only(command: bytes) -> bytes:
     """``command`` itself. Raises `ProtocolFault` for anything that is not known to only read."""
-    if _is_card_read(command) or any(pattern.fullmatch(command) for pattern in _READER_COMMANDS):
+    if _is_card_read(command) or any(pattern.fullmatch(command) for pattern in _READER_COMMANDS + _WALLET_READS):
         return command
     head = command[:2].hex(" ")
     raise ProtocolFault(f"posd sends no command {head!r} to a card: it only reads; correct the card script")

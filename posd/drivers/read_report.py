@@ -21,6 +21,7 @@ _FIXES = {
     RejectReason.PARTIAL: "swipe at one even speed; compare suffix, strip_prefix and strip_suffix with the reader",
     RejectReason.OTHER_CLUB: "take a card of the club, or write a [[cards.rule]] for this kind (docs/cards.md)",
     RejectReason.PRODUCT_BARCODE: "the reader works; take a card instead of a product",
+    RejectReason.EMPTY_PHONE: "unlock the phone and choose the club's pass; see Phones in docs/cards.md",
     RejectReason.NOISE: "present one card, once",
 }
 

@@ -35,6 +35,9 @@ _DESFIRE_WRITES = {
 }
 """MIFARE DESFire data sheets."""
 
+_PUSH_DATA = 0x52
+"""Google Smart Tap 2.1: hands the phone something to keep."""
+
 
 class ForbiddenCommand(AssertionError):
     """A card was asked something that it must never be asked."""
@@ -65,10 +68,20 @@ def forbidden(command: bytes) -> str | None:
         return _forbidden_to_reader(command)
     if cla == 0x90:
         fetches_more = ins == 0xC0 and len(command) == 5  # with data it would create a file
+        if ins == _PUSH_DATA:
+            return "Smart Tap: pushes to the phone"
         return "DESFire: changes the card" if ins in _DESFIRE_WRITES and not fetches_more else None
+    if cla == 0x80 and ins == 0xCA:
+        return _forbidden_to_ask(command[2:4])
     if ins in _EMV and cla & 0x80:
         return f"payment: {_EMV[ins]}"
     return "ISO 7816: writes, or spends a try" if ins in _ISO_WRITES else None
+
+
+def _forbidden_to_ask(parameters: bytes) -> str | None:
+    """GET DATA of class 80: a phone is asked for a pass by it, a payment card for its counters and limits (EMV Book 3
+    §6.5.7), which are nobody's business. Parameters 01 00 make a phone offer its owner a link."""
+    return None if parameters == b"\x01\x01" else "asks a payment card, or offers the phone's owner something"
 
 
 def _forbidden_to_reader(command: bytes) -> str | None:

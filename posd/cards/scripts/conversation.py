@@ -3,7 +3,7 @@ generator, and one line here. They only read.
 
 A storage card, which the reader itself names in the ATR, knows no ISO commands; some readers lose the tag after a
 command that it does not know. Every other card is first asked whether it is a payment card: then it is asked nothing
-more. Phones answer that question too, so what a wallet may be asked stands in front of it.
+more. Phones answer that question too, so where the shop reads wallets, these stand in front of it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from posd.cards.scripts.dialogue import Script
 from posd.cards.scripts.loyalty import read_loyalty
 from posd.cards.scripts.memory_card import read_memory_card
 from posd.cards.scripts.payment import refuse_payment
+from posd.cards.scripts.phone import read_phone
 from posd.cards.scripts.setup import Card, ChipSetup
 from posd.cards.scripts.type_2 import read_type_2
 from posd.cards.scripts.type_4 import read_type_4
@@ -25,8 +26,6 @@ from posd.cards.scripts.uid import read_uid_only
 
 Application = Callable[[Card], Script[ChipContents | None]]
 """Returns what it found, which ends the conversation, or None to let the next one ask."""
-
-WALLETS: tuple[Application, ...] = ()
 
 
 def read_card(atr: bytes, setup: ChipSetup | None = None) -> Script[ChipContents]:
@@ -47,4 +46,4 @@ def _order(kind: Atr) -> tuple[Application, ...]:
     if kind.storage_card is not None:
         return (read_type_2,) if kind.reads_as_type_2 else ()
     own = (read_desfire, read_loyalty) if kind.may_be_desfire else (read_loyalty, read_desfire)
-    return (*WALLETS, refuse_payment, *own, read_type_4)
+    return (read_phone, refuse_payment, *own, read_type_4)
