@@ -25,7 +25,7 @@ from posd.cards.decode import decode
 from posd.cards.keymap import strokes
 from posd.cards.reads import RejectedRead
 from posd.cards.rules import CardRules, identify
-from posd.cards.wedge import WedgeAssembler
+from posd.cards.wedge import WedgeAssembler, WedgeRead
 from posd.clock import Clock
 from posd.drivers.hid_keyboard import HidKeyboard, HidKeyboardConfig
 from posd.events import DeviceClass, RawRead
@@ -38,6 +38,7 @@ READS = 300
 ROUNDS = 7
 TOGETHER = 10_000
 SILENCE_NS = 2_000_000_000
+EV_KEY: int = ecodes.EV_KEY
 
 
 def main() -> None:
@@ -115,10 +116,10 @@ def _rate(events: list[InputEvent], *, identified: bool) -> float:
     began = time.perf_counter()
     for number in range(READS):
         shift_ns = number * SILENCE_NS
-        reads = []
+        reads: list[WedgeRead] = []
         for event in events:
-            time_ns = event.sec * 1_000_000_000 + event.usec * 1000 + shift_ns
-            if event.type == ecodes.EV_KEY:
+            if event.type == EV_KEY:
+                time_ns = event.sec * 1_000_000_000 + event.usec * 1000 + shift_ns
                 reads += assembler.feed(event.code, event.value, time_ns)
         reads += assembler.expire(shift_ns + SILENCE_NS - 1)
         (read,) = reads

@@ -29,7 +29,8 @@ def scan(bars: list[tuple[float, float]], unit: float) -> str:
         begin, end = round(left * 4 / unit), round((left + width) * 4 / unit)
         row[begin:end] = bytes(end - begin)
     image = memoryview(bytes(row) * 60).cast("B", (60, len(row)))
-    (found,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.Code128))
+    formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.Code128)
+    (found,) = zxingcpp.read_barcodes(image, formats, try_rotate=False, try_downscale=False, try_invert=False)
     return bytes(found.bytes).decode("ascii")
 
 

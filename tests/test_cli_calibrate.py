@@ -75,7 +75,8 @@ def test_the_lines_are_toml_and_only_what_is_needed() -> None:
 
     assert table(f"]C0{SHEET_TEXT}\r", "tr") == {"layout": "tr"}
     assert table(f'*"{SHEET_TEXT}#\r', "gb") == {"layout": "gb", "strip_prefix": '*"', "strip_suffix": "#"}
-    assert table(SHEET_TEXT.swapcase()) == {"layout": "us", "follows_caps_lock": True}
+    assert table(SHEET_TEXT.swapcase() + "\r") == {"layout": "us", "follows_caps_lock": True}
+    assert table(SHEET_TEXT) == {"layout": "us", "suffix": "none"}
     spelt = "\n".join(toml_lines(found_by(alt_codes(f"A{SHEET_TEXT}", packed=False))))
     assert "Alt codes" in spelt
     assert "code_ids" in spelt

@@ -67,6 +67,9 @@ class KeyState:
         self._held: set[int] = set()
         self._after_dead_key = False
         self._alt_code: AltCode | None = None
+        self.plain: Mapping[int, str] = {}
+        """What pressing a key now means, of all keys whose pressing changes nothing but the text; see `feed`."""
+        self._look_up()
 
     @property
     def spelling(self) -> bool:
@@ -76,8 +79,11 @@ class KeyState:
     def feed(self, code: int, value: int) -> str:
         """The character that this event types; empty for releases, repeats, modifiers and keys without character.
         `posd.cards.keypad.UNTOLD` where there is one that nobody can tell."""
+        if value == PRESS and code in self.plain:
+            return self.plain[code]
         if code in MODIFIERS:
             (self._held.discard if value == RELEASE else self._held.add)(code)
+            self._look_up()
             return self._spelt() if self._alt_code and not self._held & _ALTS else ""
         if self._held and code in KEYPAD and self._held & _ALTS:
             self._alt_code = self._alt_code or AltCode()
@@ -87,14 +93,22 @@ class KeyState:
             return ""
         if code == KEY_CAPSLOCK:
             self._caps_lock = not self._caps_lock
+            self._look_up()
             return ""
-        return self._character(code)
+        character = self._character(code)
+        self._look_up()
+        return character
+
+    def _look_up(self) -> None:
+        unusual = self._caps_lock or self._after_dead_key or self._held - _SHIFTS
+        self.plain = {} if unusual else _plain_keys(self._layout.name, _SHIFT if self._held else _PLAIN)
 
     def release_all(self) -> None:
         """Forget what is held: releases were lost."""
         self._held.clear()
         self._after_dead_key = False
         self._alt_code = None
+        self._look_up()
 
     def _spelt(self) -> str:
         code, self._alt_code = self._alt_code, None
@@ -120,6 +134,14 @@ class KeyState:
         if KEY_ALTGR in self._held or (self._held & _CTRLS and KEY_LEFTALT in self._held):
             return _BOTH if shift else _ALTGR
         return _SHIFT if shift else _PLAIN
+
+
+@cache
+def _plain_keys(name: str, level: int) -> Mapping[int, str]:
+    """Character keys of a layout at this level, without those that are dead."""
+    layout = LAYOUTS[name]
+    places = ((code, given[level]) for code, given in layout.levels.items() if (code, level) not in layout.dead)
+    return {code: character for code, character in places if character != NOTHING}
 
 
 def strokes(text: str, layout: str = "us") -> list[Stroke]:

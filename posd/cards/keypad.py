@@ -49,8 +49,8 @@ class AltCode:
             self._digits += KEYPAD[code]
 
     def character(self) -> str:
-        """What it spells, now that Alt is up: ASCII, or `UNTOLD`. Beyond ASCII the meaning hangs on the code page of the
-        PC that the scanner was set up for, and nobody here knows which."""
+        """What it spells, now that Alt is up: ASCII, or `UNTOLD`. Beyond ASCII the meaning hangs on the code page of
+        the PC that the scanner was set up for, and nobody here knows which."""
         if self._broken or len(self._digits) not in _DIGITS_OF_A_CODE:
             return UNTOLD
         number = int(self._digits)

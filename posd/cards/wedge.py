@@ -1,8 +1,8 @@
 """Keyboard wedges: a stream of key events into closed reads. Pure: takes events and their times, keeps no clock.
 
-A scan closes on Enter or Tab, or when the keys fall silent. A swipe (text that begins with ``%`` or ``;``) closes only
-on silence, because many readers send Enter after every track. What broke off, came incomplete or was typed by hand
-becomes a flaw without text: never a shorter number.
+A scan closes on Enter or Tab; only one of a scanner that is set to send neither closes when the keys fall silent. A
+swipe (text that begins with ``%`` or ``;``) closes only on silence, because many readers send Enter after every track.
+What broke off, came incomplete or was typed by hand becomes a flaw without text: never a shorter number.
 
 The caller feeds every event that is readable, then sleeps until `WedgeAssembler.deadline_ns` at most, then calls
 `WedgeAssembler.expire`. All times come from one monotonic clock; the kernel's event times are best, because they say
@@ -12,7 +12,9 @@ when a key came and not when somebody looked.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
 
 from posd.cards.keymap import FUNCTION_KEYS, KeyState
@@ -30,9 +32,12 @@ _SHORTEST_READ = 4
 """Characters. Less, and silence after it, is a person at the keys."""
 
 LOST_KEYS = flaw(RejectReason.PARTIAL, "the kernel dropped key events (SYN_DROPPED); read the card again")
+NO_SUFFIX = flaw(
+    RejectReason.PARTIAL, "the keys fell silent without Enter or Tab; a scanner that sends neither needs suffix = none"
+)
 BROKEN_SWIPE = flaw(RejectReason.PARTIAL, "the swipe ended without end sentinel")
 TOO_LONG = flaw(RejectReason.UNREADABLE, "more characters than a card can carry, or keys that never stop")
-REST_OF_BROKEN_SWIPE = flaw(RejectReason.NOISE, "the rest of a swipe that paused in the middle of a track")
+REST_OF_BROKEN_READ = flaw(RejectReason.NOISE, "the rest of a read that paused in the middle")
 TYPED_BY_HAND = flaw(RejectReason.NOISE, "typed by hand, or a few stray keys")
 ALT_CODES = flaw(
     RejectReason.UNREADABLE,
@@ -40,11 +45,20 @@ ALT_CODES = flaw(
 )
 
 
+class WedgeSuffix(StrEnum):
+    """The key that a scanner types behind each scan. Swipes do not need one."""
+
+    ENTER_OR_TAB = "enter-or-tab"
+    NONE = "none"
+    """Nothing: silence closes a scan."""
+
+
 @dataclass(frozen=True, slots=True)
 class WedgeSettings:
     """How one reader types. Times in milliseconds, measured from key press to key press."""
 
     layout: str = "us"
+    suffix: WedgeSuffix = WedgeSuffix.ENTER_OR_TAB
     key_gap_ms: int = 100
     """Longest pause inside a read. Readers need 1 to 20 ms; a person needs more than 100 most of the time."""
     swipe_end_ms: int = 150
@@ -52,7 +66,7 @@ class WedgeSettings:
     hand_pace_ms: int = 50
     """A read that took longer than this per key was typed by hand."""
     broken_ms: int = 500
-    """So long after a broken swipe, keys without a start sentinel may be its rest."""
+    """So long after a broken read, keys without a start sentinel may be its rest."""
     read_cap_ms: int = 5_000
     """300 characters of a low-speed USB reader (a report each 8 ms, two per character) take 4.8 s."""
     max_characters: int = 300
@@ -92,6 +106,9 @@ class WedgeRead:
         return KeyTiming(len(self.times_ns), gaps_ms[len(gaps_ms) // 2], gaps_ms[-1])
 
 
+_NOTHING: Sequence[WedgeRead] = ()
+
+
 class WedgeAssembler:
     """Collects what one device types, be it on one event node or on several."""
 
@@ -104,31 +121,42 @@ class WedgeAssembler:
         self._times_ns: list[int] = []
         self._spelt = 0
         """Digits of Alt codes in the open read."""
-        self._deadline_ns: int | None = None
+        self._deadline_ns = 0
+        """0 while no read is open."""
+        self._flowing = False
+        """A scan or a track is open, sound and shorter than the limit: another character just goes behind it."""
         self._spoilt: str | None = None
         self._broken_until_ns = 0
+        self._broken_by: str | None = None
 
     @property
     def deadline_ns(self) -> int | None:
         """When silence closes the open read; None while no read is open. On the clock of the events."""
-        return self._deadline_ns
+        return self._deadline_ns or None
 
-    def feed(self, code: int, value: int, time_ns: int, node: int = 0) -> list[WedgeRead]:
+    def feed(self, code: int, value: int, time_ns: int, node: int = 0) -> Sequence[WedgeRead]:
         """Take one key event (EV_KEY code and value) of one event node; returns the reads that it closes, oldest first.
         What is held down on one node means nothing on another."""
-        reads = self.expire(time_ns)
         keys = self._keys[node]
+        if self._flowing and value == PRESS and time_ns < self._deadline_ns and keys.plain.get(code, "?") != "?":
+            # Nine of ten keys: one more character of a scan, or of a track before its end.
+            self._text += keys.plain[code]
+            self._times_ns.append(time_ns)
+            self._deadline_ns = time_ns + self._key_gap_ns
+            self._flowing = len(self._text) < self._settings.max_characters
+            return _NOTHING
+        reads = self.expire(time_ns)
         character = keys.feed(code, value)
         if not character:
-            if keys.spelling and self._deadline_ns is not None:  # an Alt code takes several keys: the read goes on
+            if keys.spelling and self._deadline_ns:  # an Alt code takes several keys: the read goes on
                 self._heard(time_ns)
                 self._spelt += value == PRESS
             return reads
         if character == UNTOLD:
             self._spoil(ALT_CODES, time_ns)
-        return reads + self._take(character, time_ns)
+        return [*reads, *self._take(character, time_ns)]
 
-    def lost(self, time_ns: int, node: int = 0) -> list[WedgeRead]:
+    def lost(self, time_ns: int, node: int = 0) -> Sequence[WedgeRead]:
         """The kernel lost events of a node (SYN_DROPPED): what is open, and all that follows before the next silence,
         may be half of something. Returns what had closed before."""
         reads = self.expire(time_ns)
@@ -136,11 +164,9 @@ class WedgeAssembler:
         self._spoil(LOST_KEYS, time_ns)
         return reads
 
-    def expire(self, now_ns: int) -> list[WedgeRead]:
+    def expire(self, now_ns: int) -> Sequence[WedgeRead]:
         """Close what silence closes."""
-        if self._deadline_ns is None or now_ns < self._deadline_ns:
-            return []
-        return self._close(by_silence=True)
+        return self._close(by_silence=True) if 0 < self._deadline_ns <= now_ns else _NOTHING
 
     def _heard(self, time_ns: int) -> None:
         """A key came: the silence that closes begins anew."""
@@ -172,41 +198,45 @@ class WedgeAssembler:
         self._text += character
         self._times_ns.append(time_ns)
         self._heard(time_ns)
-        too_slow = time_ns - self._times_ns[0] > self._settings.read_cap_ms * _MS
-        if too_slow or len(self._text) > self._settings.max_characters:
+        self._flowing = character not in "?\r"
+        if len(self._text) > self._settings.max_characters:
             self._spoil(TOO_LONG, time_ns)
 
     def _spoil(self, why: str, time_ns: int) -> None:
         """Nothing that comes before the next silence can be trusted."""
-        self._text = ""
+        self._text, self._flowing = "", False
         self._heard(time_ns)
         self._spoilt = self._spoilt or why
 
     def _close(self, *, by_silence: bool = False) -> list[WedgeRead]:
         text, times_ns = self._text.rstrip("\r"), tuple(self._times_ns)
-        why = self._spoilt or self._why_not(text, by_silence=by_silence)
-        self._text, self._spoilt, self._deadline_ns, self._spelt = "", None, None, 0
+        why = self._spoilt or (self._why_not(text, by_silence=by_silence) if text else None)
+        self._text, self._spoilt, self._deadline_ns, self._spelt, self._flowing = "", None, 0, 0, False
         self._times_ns.clear()
-        if why == BROKEN_SWIPE:
-            self._broken_until_ns = times_ns[-1] + self._settings.broken_ms * _MS
+        if why in (BROKEN_SWIPE, NO_SUFFIX):
+            self._broken_by, self._broken_until_ns = why, times_ns[-1] + self._settings.broken_ms * _MS
+        elif not by_silence:
+            self._broken_until_ns = 0
         if why is not None:
             return [WedgeRead("", why, times_ns)]
         return [WedgeRead(text, None, times_ns)] if text else []
 
     def _why_not(self, text: str, *, by_silence: bool) -> str | None:
-        """The flaw of a read that closes with this text; None when it has none, or is nothing at all."""
-        if not text:
-            return None
+        """The flaw of a read that closes with this text."""
         opened_ns, last_ns = self._times_ns[0], self._times_ns[-1]
+        if last_ns - opened_ns > self._settings.read_cap_ms * _MS:
+            return TOO_LONG
         typed_by_hand = last_ns - opened_ns > self._settings.hand_pace_ms * _MS * (len(text) + self._spelt)
         if typed_by_hand or (by_silence and len(text) < _SHORTEST_READ):
             return TYPED_BY_HAND
-        swipe = text[0] in _SWIPE_STARTS
-        if swipe and not _is_ended(text):
-            return BROKEN_SWIPE
-        if opened_ns < self._broken_until_ns and not swipe and (by_silence or _is_ended(text)):
-            return REST_OF_BROKEN_SWIPE
-        return None
+        if text[0] in _SWIPE_STARTS:
+            return None if _is_ended(text) else BROKEN_SWIPE
+        # What ends with Enter is no rest of a swipe, which would end with its sentinel.
+        if opened_ns < self._broken_until_ns and (self._broken_by == NO_SUFFIX or by_silence or _is_ended(text)):
+            return REST_OF_BROKEN_READ
+        is_track = text[0] in _ALL_STARTS and _is_ended(text)
+        needs_suffix = self._settings.suffix is not WedgeSuffix.NONE and not is_track
+        return NO_SUFFIX if by_silence and needs_suffix else None
 
 
 def _is_ended(swipe: str) -> bool:

@@ -84,8 +84,11 @@ def toml_lines(found: Calibration) -> Iterator[str]:
     if found.suffix:
         yield f"strip_suffix = {json.dumps(found.suffix)}"
     yield "# AIM identifiers come: leave them on" if found.aim else "# AIM identifiers do not come: switch them on"
-    ends = " and ".join(_ENDS[key] for key in found.terminator)
-    yield f"# a scan ends with {ends}" if ends else "# a scan ends with silence: let the reader send Enter behind it"
+    if found.terminator:
+        yield f"# a scan ends with {' and '.join(_ENDS[key] for key in found.terminator)}"
+    else:
+        yield "# a scan ends with silence; better let the reader send Enter behind it, and leave this line out"
+        yield 'suffix = "none"'
 
 
 def _write_sheet(file: Path) -> None:

@@ -15,13 +15,14 @@ Only nodes that the configuration names are opened. A node that is not assigned 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evdev import ecodes
 
 from posd.cards.keymap import DROPPED, KeyEvent
-from posd.cards.wedge import KeyTiming, WedgeAssembler, WedgeRead, WedgeSettings
+from posd.cards.wedge import KeyTiming, WedgeAssembler, WedgeRead, WedgeSettings, WedgeSuffix
 from posd.clock import Clock, Instant
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
@@ -42,7 +43,8 @@ class HidKeyboardConfig:
     programmed for, which `posd readers calibrate` finds; the session's does not matter. ``also``: further nodes of the
     same reader. ``whole_device``: every node at the same port; not for keyboards with a built-in reader, whose keys
     would go dead. ``follows_caps_lock``: the reader watches the Caps Lock lamp and turns Shift round. ``gs_key``:
-    ``F1`` to ``F12`` for a scanner that types one in place of GS. ``key_gap_ms``: keys further apart are a person's.
+    ``F1`` to ``F12`` for a scanner that types one in place of GS. ``suffix``: ``none`` for a scanner that sends neither
+    Enter nor Tab behind a scan. ``key_gap_ms``: keys further apart are a person's.
     ``swipe_end_ms``: so long a pause ends a swipe.
     """
 
@@ -53,6 +55,7 @@ class HidKeyboardConfig:
     whole_device: bool = False
     follows_caps_lock: bool = False
     gs_key: str = ""
+    suffix: WedgeSuffix = _USUAL.suffix
     key_gap_ms: int = _USUAL.key_gap_ms
     swipe_end_ms: int = _USUAL.swipe_end_ms
 
@@ -62,7 +65,7 @@ class HidKeyboardConfig:
         self.wedge_settings()
 
     def wedge_settings(self) -> WedgeSettings:
-        return WedgeSettings(self.layout, self.key_gap_ms, self.swipe_end_ms, gs_key=self.gs_key)
+        return WedgeSettings(self.layout, self.suffix, self.key_gap_ms, self.swipe_end_ms, gs_key=self.gs_key)
 
     def addresses(self) -> list[str]:
         """All nodes that belong to the reader, each once."""
@@ -111,12 +114,12 @@ class HidKeyboard:
         if not events:
             self._keep(self._assembler.expire(now.mono_ns), now)
 
-    def _feed(self, event: KeyEvent) -> list[WedgeRead]:
+    def _feed(self, event: KeyEvent) -> Sequence[WedgeRead]:
         if event.code == DROPPED:
             return self._assembler.lost(event.time_ns, event.node)
         return self._assembler.feed(event.code, event.value, event.time_ns, event.node)
 
-    def _keep(self, closed: list[WedgeRead], now: Instant) -> None:
+    def _keep(self, closed: Sequence[WedgeRead], now: Instant) -> None:
         self._reads += [(read, now) for read in closed]
 
 

@@ -18,7 +18,7 @@ from posd.cards.chip import encode_chip
 from posd.cards.keymap import Stroke, strokes
 from posd.cards.scripts.conversation import read_card
 from posd.cards.scripts.dialogue import run
-from posd.cards.wedge import WedgeAssembler
+from posd.cards.wedge import WedgeAssembler, WedgeRead
 from posd.clock import Clock
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.read_only import read_only
@@ -107,7 +107,7 @@ class SimulatedReader:
 
     def _typed(self, keys: list[Stroke]) -> list[RawRead]:
         assembler, time_ns = WedgeAssembler(), self._clock.now().mono_ns
-        closed = []
+        closed: list[WedgeRead] = []
         for code, value in keys:
             time_ns += KEY_PACE_NS
             closed += assembler.feed(code, value, time_ns)
