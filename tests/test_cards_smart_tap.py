@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES128
 from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +53,18 @@ def phone(**habits: Any) -> SmartTapPhone:
     return SmartTapPhone(KNOWN, VALUE, Habits(**habits))
 
 
+def channel() -> tuple[Offer, Channel, SmartTapPhone]:
+    one = phone(part=4000)
+    offer = Offer(SHOP, one.nonce, secrets.token_bytes)
+    answer = one._negotiate(offer.request)
+    opened = offer.accepted(answer[:-2])
+    assert isinstance(opened, Channel)
+    return offer, opened, one
+
+
+OFFER, CHANNEL, PHONE = channel()
+
+
 # --- the fake is right
 
 
@@ -69,8 +83,9 @@ def test_the_fakes_counter_mode() -> None:
 def test_both_sides_come_to_the_same_key() -> None:
     ours, theirs = new_private_key(secrets.token_bytes), ec.generate_private_key(ec.SECP256R1())
     assert shared_secret(ours, compressed(theirs)) == theirs.exchange(ec.ECDH(), ours.public_key())
-    for no_point in (b"", b"\x02" + b"\xff" * 32, b"\x05" + compressed(theirs)[1:], compressed(theirs) + b"\0"):
-        assert shared_secret(ours, no_point) is None
+    whole = theirs.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    for other in (b"", b"\x02" + b"\xff" * 32, b"\x05" + compressed(theirs)[1:], compressed(theirs) + b"\0", whole):
+        assert shared_secret(ours, other) is None
 
 
 def test_the_same_random_bytes_make_the_same_offer() -> None:
@@ -272,6 +287,19 @@ def test_a_bomb_is_not_unpacked(size: int, taken: bool) -> None:
     assert found.refusal is (None if taken else RejectReason.UNREADABLE)
 
 
+def test_a_bomb_takes_no_memory() -> None:
+    bomb = fake.sealed(PHONE.derived[-1], b"twelve bytes", zlib.compress(bytes(12_000_000)))
+    session = PHONE._tap.session + b"\x04\x01"
+    answer = fake.message(("srs", fake.message(("ses", session), ("reb", b"\x03" + bomb))))
+    tracemalloc.start()
+    try:
+        assert isinstance(CHANNEL.value(answer), Refusal)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
 def test_a_phone_that_has_more_for_ever_is_given_up() -> None:
     class Endless(SmartTapPhone):
         def _part(self) -> bytes:
@@ -282,13 +310,19 @@ def test_a_phone_that_has_more_for_ever_is_given_up() -> None:
     assert len(one.asked) < 80
 
 
-def channel() -> tuple[Offer, Channel, SmartTapPhone]:
-    one = phone(part=4000)
-    offer = Offer(SHOP, one.nonce, secrets.token_bytes)
-    answer = one._negotiate(offer.request)
-    opened = offer.accepted(answer[:-2])
-    assert isinstance(opened, Channel)
-    return offer, opened, one
+def test_a_phone_that_corrects_the_length_is_asked_again() -> None:
+    """6Cxx, to which the same command goes out once more with another Le; found by the test of changed answers."""
+    one, corrected = phone(part=60), False
+
+    def transmit(command: bytes) -> bytes:
+        nonlocal corrected
+        if command[:2] == b"\x90\xc0" and not corrected:
+            corrected = True
+            return b"\x6c\x3c"
+        return one(read_only(command))
+
+    assert run(read_card(one.atr, SETUP), transmit).contents == {SMART_TAP: VALUE.encode()}
+    assert b"\x90\xc0\x00\x00\x3c" in one.asked
 
 
 @pytest.mark.fuzz
@@ -309,9 +343,6 @@ def test_any_bytes_are_an_answer_or_a_refusal(data: bytes, inner: bytes) -> None
         fake.message(("srs", fake.message(("ses", inner), ("reb", data)))),
     ):
         assert isinstance(CHANNEL.value(answer), Refusal)
-
-
-OFFER, CHANNEL, PHONE = channel()
 
 
 @pytest.mark.fuzz

@@ -94,6 +94,7 @@ ALLOWED = {
     "Smart Tap: negotiate": "9053000002010200",
     "Smart Tap: get data": "9050000002010200",
     "Smart Tap: more data": "90C0000000",
+    "Smart Tap: more data, as long as the phone says": "90C0000001",
     "Apple VAS: get data": "80CA010102010200",
 }
 

@@ -129,12 +129,11 @@ class Channel:
 def phone_nonce_of(fci: bytes) -> bytes | None:
     """The phone's nonce in its answer to SELECT OSE.VAS.01, where the phone allows to leave out the second SELECT."""
     try:
-        found = dict(reversed(list(ber_tlv.walk(fci))))
+        nonce = ber_tlv.find(fci, 0xC2) or ber_tlv.find(fci, 0xDF6E) or b""
+        capabilities = ber_tlv.find(fci, 0xDF62) or b"\0"
     except ber_tlv.TlvError:
         return None
-    nonce = found.get(0xC2, found.get(0xDF6E, b""))
-    may_skip = found.get(0xDF62, b"\0")[-1:] or b"\0"
-    return nonce if len(nonce) == _NONCE_BYTES and may_skip[0] & 1 else None
+    return nonce if len(nonce) == _NONCE_BYTES and capabilities[-1] & 1 else None
 
 
 def phone_nonce_in(answer: bytes) -> bytes | None:

@@ -40,7 +40,7 @@ _WALLET_READS = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
         rb"\x90[\x53\x50]\x00\x00.+",  # Google Smart Tap: negotiate a channel, get the pass
-        rb"\x90\xc0\x00\x00\x00",  # its next part; with data a DESFire card would take it for a new file
+        rb"\x90\xc0\x00\x00.",  # its next part; with data a DESFire card would take it for a new file
         rb"\x80\xca\x01\x01.+",  # Apple VAS: get the pass
     )
 )

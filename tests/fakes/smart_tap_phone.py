@@ -23,6 +23,7 @@ from tests.fakes.watched_card import NOT_FOUND, OK, UNKNOWN, WatchedCard
 OSE, SMART_TAP, PPSE = b"OSE.VAS.01", bytes.fromhex("A000000476D0000111"), b"2PAY.SYS.DDF01"
 PAYMENT_FCI = bytes.fromhex("6F23840E325041592E5359532E4444463031A511BF0C0E610C4F07A0000000031010870101")
 MORE, NO_PASS, MUST_CHOOSE, TOO_MANY, NOT_ACCEPTED = b"\x91\x00", b"\x90\x01", b"\x93\x02", b"\x94\x06", b"\x95\x00"
+WRONG_REQUEST = b"\x94\x00"
 
 
 @dataclass
@@ -120,9 +121,9 @@ class SmartTapPhone(WatchedCard):
         secret = self.key.exchange(ec.ECDH(), reader_key)
         keys = hkdf(secret, self.point, signed + signature, 48)
         self.derived.append(keys)
-        self._tap = _Tap(session[:8], session[8], keys)
+        self._tap = _Tap(session[:8], session[8] + 1, keys)
         shown = bytes(8) if self.habits.other_session else session[:8]
-        return message(("nrs", message(("ses", shown + bytes((session[8], 1))), ("dpk", self.point)))) + OK
+        return message(("nrs", message(("ses", shown + bytes((self._tap.sequence, 1))), ("dpk", self.point)))) + OK
 
     def _knows(self, collector: bytes, version: bytes, signed: bytes, signature: bytes) -> bool:
         key_version, key = self.shops.get(int.from_bytes(collector, "big"), (0, None))
@@ -137,12 +138,14 @@ class SmartTapPhone(WatchedCard):
     def _get_data(self, data: bytes) -> bytes:
         request = dict(records(data))["srq"]
         inner = dict(records(request[2:]))
-        assert request[:2] == b"\0\1" and inner["ses"] == self._tap.session + bytes((self._tap.sequence + 1, 1))
+        assert request[:2] == b"\0\1"
+        if inner["ses"] != self._tap.session + bytes((self._tap.sequence + 1, 1)):
+            return WRONG_REQUEST
         assert dict(records(inner["slr"]))["str"] == b"\x03"
         assert int.from_bytes(dict(records(inner["mer"]))["cld"][1:], "big") in self.shops
         if self.habits.status:
             return self.habits.status
-        session = self._tap.session + bytes((self._tap.sequence + 1, 1))
+        session = self._tap.session + bytes((self._tap.sequence + 2, 1))
         whole = message(("srs", message(("ses", session), ("reb", self._bundle()))))
         self.sent.append(whole)
         self._tap.waiting = whole
