@@ -34,6 +34,7 @@ from posd.drivers.read_only import read_only
 from posd.drivers.simulated_card import loyalty_card, payment_card
 from posd.events import DeviceClass, RawRead
 from tests.fakes import smart_tap_phone as fake
+from tests.fakes.apple_vas_phone import AppleVasPhone
 from tests.fakes.smart_tap_phone import Habits, SmartTapPhone
 
 KEY, STRANGER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -177,7 +178,8 @@ def test_a_pass_without_a_loyalty_value_is_none() -> None:
     for plain in (fake.message(("asv", fake.message(("of", b"")))), fake.message(("cus", b""))):
         assert read(phone(plain=plain, compress=False)).refusal is RejectReason.EMPTY_PHONE
     assert read(phone(value_name="p")).refusal is RejectReason.EMPTY_PHONE
-    assert read(SmartTapPhone(KNOWN, "")).refusal is RejectReason.EMPTY_PHONE
+    for value in ("", "x" * 5000):
+        assert read(SmartTapPhone(KNOWN, value)).refusal is RejectReason.EMPTY_PHONE
 
 
 def test_where_no_wallet_is_configured_a_phone_is_a_payment_card_and_the_first_question_is_that() -> None:
@@ -236,6 +238,17 @@ def test_a_phone_with_the_other_wallet() -> None:
     found = read(one, ChipSetup(wallets=Wallets(apple_vas=apple)))
     assert (found.refusal, len(one.asked)) == (RejectReason.EMPTY_PHONE, 1)
     assert "[reader.smart_tap] is not configured" in found.detail
+    other = AppleVasPhone({}, 0)
+    found = read(other)
+    assert (found.refusal, len(other.asked)) == (RejectReason.EMPTY_PHONE, 1)
+    assert "[reader.apple_vas] is not configured" in found.detail
+
+
+@pytest.mark.parametrize("answer", [b"\x6a\x82", b"\0\0\0\1\x90\x00", bytes(50) + b"\x90\x00"])
+def test_a_phone_that_gives_no_nonce(answer: bytes) -> None:
+    one = phone(nonce_in_ose=False)
+    found = run(read_card(one.atr, SETUP), lambda command: answer if fake.SMART_TAP in command else one(command))
+    assert (found.refusal, "gave no pass" in found.detail) == (RejectReason.EMPTY_PHONE, True)
 
 
 # --- phones that lie
@@ -285,6 +298,12 @@ def test_a_bomb_is_not_unpacked(size: int, taken: bool) -> None:
     found = read(phone(plain=fake.record("xx", bytes(filler), first=True) + behind))
     assert found.contents == ({SMART_TAP: VALUE.encode()} if taken else {})
     assert found.refusal is (None if taken else RejectReason.UNREADABLE)
+
+
+def test_a_pass_without_its_vector_is_refused() -> None:
+    bundle = b"\x01" + fake.sealed(PHONE.derived[-1], b"short", b"")
+    answer = fake.message(("srs", fake.message(("ses", PHONE._tap.session + b"\x04\x01"), ("reb", bundle))))
+    assert CHANNEL.value(answer) == Refusal(RejectReason.UNREADABLE, "the phone's answer is not Smart Tap 2.1")
 
 
 def test_a_bomb_takes_no_memory() -> None:

@@ -29,6 +29,8 @@ from posd.cards.wallets import SmartTap
 
 LONGEST_PLAIN = 65_536
 """Bytes of what is inflated. A loyalty pass has about 100."""
+_LONGEST_VALUE = 1024
+"""Bytes; card rules take no longer number than 64 characters."""
 
 _VERSION = b"\x00\x01"
 _FIRST, _OK = 1, 1
@@ -88,18 +90,13 @@ class Channel:
     @property
     def request(self) -> bytes:
         """The data of GET DATA: loyalty passes for this collector."""
-        return records.encode(
-            Record(
-                "srq",
-                _VERSION
-                + records.encode(
-                    _session(self._session, self._sequence),
-                    Record("mer", records.encode(_collector(self._collector))),
-                    Record("slr", records.encode(Record("str", _LOYALTY))),
-                    Record("pcr", _CAPABILITIES),
-                ),
-            )
+        inner = records.encode(
+            _session(self._session, self._sequence),
+            Record("mer", records.encode(_collector(self._collector))),
+            Record("slr", records.encode(Record("str", _LOYALTY))),
+            Record("pcr", _CAPABILITIES),
         )
+        return records.encode(Record("srq", _VERSION + inner))
 
     def value(self, answer: bytes) -> str | Refusal:
         """The redemption value of the pass in the phone's whole answer."""
@@ -182,5 +179,5 @@ def _redemption_value(bundle: bytes) -> str | Refusal:
         fields = [part for one in objects if one.name == "ly" for part in records.parse(one.payload)]
     except NdefError:
         return _NO_SMART_TAP
-    values = (part.text for part in fields if part.name == "n")
+    values = (part.text for part in fields if part.name == "n" and len(part.payload) <= _LONGEST_VALUE)
     return next((value for value in values if value), _NO_LOYALTY)
