@@ -22,11 +22,11 @@ from posd.cards.decode import decode
 from posd.cards.identity import Identity
 from posd.cards.reads import RejectedRead
 from posd.cards.rules import CardRules, identify
+from posd.drivers.contract import eventually
 from posd.drivers.pcsc import PcscConfig, PcscReader
 from posd.drivers.simulated_card import ISO_14443_4_ATR, loyalty_card
 from posd.errors import ReadCancelled
 from posd.machine import SystemClock
-from tests.contract_driver import eventually
 from tests.fakes.pcscd import no_card_anywhere, process_pcscd
 from tests.fakes.virtual_card import Slot
 

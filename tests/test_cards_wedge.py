@@ -86,6 +86,16 @@ def test_a_scan_that_falls_silent_before_its_enter_is_half_a_scan_and_so_is_its_
     assert Typist().type("40063").pause(95).type("81333931\r").texts == ["4006381333931"], "control: no such pause"
 
 
+@pytest.mark.complaint(26)
+@pytest.mark.parametrize("begun", range(1, len(";9876543210=1")))
+def test_the_rest_of_a_swipe_is_no_scan_however_early_it_paused(begun: int) -> None:
+    """Also after one key: the rest of a bank card would be a number that its own check no longer knows."""
+    swipe = ";9876543210=1?"
+    typist = Typist().type(swipe[:begun]).pause(160).type(swipe[begun:] + "\r").pause(160)
+    assert typist.flaws[-1] == REST_OF_BROKEN_READ
+    assert typist.pause(600).type("4006381333931\r").reads[-1] == WedgeRead("4006381333931"), "control: later scans are"
+
+
 @pytest.mark.complaint(9)
 def test_a_scanner_without_suffix_is_closed_by_silence() -> None:
     typist = Typist(WedgeSettings(suffix=WedgeSuffix.NONE)).type("MEMBER-1")

@@ -18,9 +18,9 @@ from posd.cards.keymap import strokes
 from posd.cli import calibrate as command
 from posd.cli.calibrate import toml_lines
 from posd.cli.main import cli
+from posd.drivers.contract import eventually
 from posd.drivers.key_events import DEAF_NS
 from posd.errors import ConfigError, DeviceBusy, DeviceError, DeviceLost
-from tests.contract_driver import eventually
 from tests.fakes.input_devices import InputBench, Wedge, link
 from tests.test_cards_calibration import alt_codes, found_by
 

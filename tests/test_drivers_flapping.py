@@ -11,10 +11,10 @@ from queue import Queue
 import pytest
 
 from posd.drivers.base import ReaderConfig
+from posd.drivers.contract import eventually, open_files
 from posd.drivers.supervisor import Supervisor
 from posd.events import DeviceState, DeviceStatus, RawRead
 from posd.machine import SystemClock
-from tests.contract_driver import eventually, open_files
 from tests.fakes.serial_port import SerialPort
 
 NUMBER = b"6331940000012345"

@@ -15,13 +15,13 @@ from posd.cards.keypad import KEYPAD
 from posd.cards.layouts import LAYOUTS
 from posd.cards.wedge import KeyTiming
 from posd.drivers.base import Driver, HealthLevel, ReaderConfig
+from posd.drivers.contract import Rig, Session, StreamContract, eventually, open_files
 from posd.drivers.discovery import discover
 from posd.drivers.hid_keyboard import SPEC, HidKeyboard, HidKeyboardConfig
 from posd.drivers.key_events import DEAF_NS
 from posd.errors import DeviceBusy, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import Rig, Session, StreamContract, eventually, open_files
 from tests.fakes.input_devices import EV_KEY, EV_SYN, SYN_REPORT, Group, InputBench, Wedge, groups, link, node, overflow
 
 pytestmark = pytest.mark.slow

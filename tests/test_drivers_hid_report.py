@@ -14,6 +14,7 @@ from posd.cards.hid_stripe import EMPTY
 from posd.cards.reads import MagstripeRead, RejectedRead, RejectReason
 from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel, ReaderConfig
+from posd.drivers.contract import Rig, Session, StreamContract, eventually, open_files
 from posd.drivers.discovery import discover
 from posd.drivers.framing import Suffix
 from posd.drivers.hid_report import DEAF_NS, SPEC, WRONG_CHARACTERS, HidReport, HidReportConfig
@@ -21,7 +22,6 @@ from posd.drivers.hidraw import HidrawNode
 from posd.errors import ConfigError, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import Rig, Session, StreamContract, eventually, open_files
 from tests.fakes.hidraw_devices import (
     ID_TECH_NATIVE,
     KEYBOARD,

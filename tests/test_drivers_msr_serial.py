@@ -14,11 +14,11 @@ from posd.cards.msr_encoder import CUT_OFF, EMPTY_STRIPE, Command, packet_payloa
 from posd.cards.reads import MagstripeRead
 from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel
+from posd.drivers.contract import PATIENCE_S, Rig, Session, StreamContract, eventually
 from posd.drivers.msr_serial import GAP_NS, SPEC, MsrSerial, MsrSerialConfig
 from posd.errors import DeviceBusy, DeviceLost, ProtocolFault
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import PATIENCE_S, Rig, Session, StreamContract, eventually
 from tests.fakes.hidraw_devices import MAGTEK_INSERT, MSR605X, HidBench, HidReader, node
 from tests.fakes.msr_encoder import HARMFUL, READ_ISO, RESET, Attendant, FakeEncoder, answer
 from tests.fakes.serial_port import SerialPort

@@ -16,13 +16,13 @@ from posd.cards.ndef import TEXT, NdefRecord, encode_message
 from posd.cards.reads import RejectReason
 from posd.cards.scripts.layouts import POSD_AID
 from posd.drivers.base import Driver, HealthLevel
+from posd.drivers.contract import DriverContract, Rig, Session, eventually, open_files
 from posd.drivers.pcsc import GONE, MUTE, SPEC, PcscConfig, PcscReader
 from posd.drivers.pcsc_service import NO_SERVICE
 from posd.drivers.read_only import read_only
 from posd.drivers.simulated_card import ISO_14443_4_ATR, SIMULATED_UID, SimulatedCard, loyalty_card, payment_card, tag
 from posd.errors import DeviceLost, ReadCancelled
 from posd.machine import SystemClock
-from tests.contract_driver import DriverContract, Rig, Session, eventually, open_files
 from tests.fakes.pcscd import Pcscd, no_card_anywhere, process_pcscd
 from tests.fakes.virtual_card import Slot
 

@@ -16,12 +16,12 @@ from posd.cards.rules import CardRules, identify
 from posd.cards.scripts.layouts import ChipLayout, ClassicLayout, MemoryCardLayout
 from posd.cards.sun import SunLayout
 from posd.drivers.base import HealthLevel
+from posd.drivers.contract import Session, eventually
 from posd.drivers.pcsc import SPEC, PcscConfig, PcscReader
 from posd.drivers.simulated_card import payment_card
 from posd.errors import ConfigError, DeviceDenied
 from posd.events import RawRead
 from posd.machine import SystemClock
-from tests.contract_driver import Session, eventually
 from tests.fakes.apdu_watch import Watcher
 from tests.fakes.chip_card import type_2_pages
 from tests.fakes.pcscd import no_card_anywhere, process_pcscd

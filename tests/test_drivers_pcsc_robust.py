@@ -10,13 +10,13 @@ import pytest
 
 from posd.cards.chip import LOYALTY, decode_chip
 from posd.cards.reads import RejectReason, parse_flaw
+from posd.drivers.contract import Session, eventually, open_files
 from posd.drivers.pcsc import SPEC, TWO_CARDS, PcscConfig, PcscReader
 from posd.drivers.read_filter import SAME_AGAIN, ReadOptions
 from posd.drivers.simulated_card import loyalty_card
 from posd.errors import DeviceLost
 from posd.events import RawRead
 from posd.machine import SystemClock
-from tests.contract_driver import Session, eventually, open_files
 from tests.fakes.pcscd import Pcscd, cards_lie_in, no_card_anywhere, process_pcscd
 from tests.fakes.virtual_card import Slot
 from tests.test_drivers_pcsc import ChipRig

@@ -20,13 +20,13 @@ from posd.cards.chip import APPLE_VAS, SMART_TAP, ChipContents, decode_chip
 from posd.cards.reads import RejectReason
 from posd.cards.wallets import AppleVasConfig, SmartTapConfig
 from posd.drivers.base import HealthLevel
+from posd.drivers.contract import Session, eventually
 from posd.drivers.pcsc import SPEC, PcscConfig
 from posd.drivers.simulated_card import loyalty_card, payment_card
 from posd.drivers.wallet_keys import open_wallets
 from posd.errors import ConfigError, DeviceDenied
 from posd.machine import SystemClock
 from posd.tables import from_table
-from tests.contract_driver import Session, eventually
 from tests.fakes.apple_vas_phone import AppleVasPhone, Pass
 from tests.fakes.pcscd import Pcscd, no_card_anywhere, process_pcscd
 from tests.fakes.smart_tap_phone import MUST_CHOOSE, PPSE, Habits, SmartTapPhone

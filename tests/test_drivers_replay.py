@@ -18,6 +18,7 @@ from posd.cards.reads import RejectReason
 from posd.clock import Instant
 from posd.drivers import simulated
 from posd.drivers.base import Driver, HealthLevel
+from posd.drivers.contract import Rig, Session, StreamContract, eventually
 from posd.drivers.recording import RecordingDriver
 from posd.drivers.replay import SPEC, Replay, ReplayConfig
 from posd.drivers.simulated import Kind, SimulatedConfig, SimulatedReader
@@ -25,7 +26,6 @@ from posd.drivers.transcript import HEADER, Transcript, parse_line
 from posd.errors import ConfigError, DeviceLost, ReadCancelled
 from posd.events import DeviceClass, RawRead
 from posd.machine import SystemClock
-from tests.contract_driver import Rig, Session, StreamContract, eventually
 
 BEGAN = Instant(0, "boot", 0)
 NUMBER = "6331940000012345"

@@ -18,13 +18,13 @@ from posd.cards.decode import decode
 from posd.cards.reads import BarcodeRead, MagstripeRead
 from posd.cards.rules import CardRules
 from posd.drivers.base import Driver, HealthLevel
+from posd.drivers.contract import Rig, Session, StreamContract, eventually
 from posd.drivers.framing import NO_SUFFIX, REST_NS, Suffix
 from posd.drivers.refusal import from_os
 from posd.drivers.serial_line import DEAF_NS, SPEC, WRONG_CHARACTERS, SerialLine, SerialLineConfig
 from posd.errors import DeviceBusy, DeviceDenied, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import Rig, Session, StreamContract, eventually
 from tests.fakes.clock import FakeClock
 from tests.fakes.serial_port import SerialPort
 

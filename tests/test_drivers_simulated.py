@@ -12,10 +12,10 @@ from posd.cards.ndef import parse_message
 from posd.cards.reads import RejectReason
 from posd.drivers import simulated
 from posd.drivers.base import Driver, HealthLevel
+from posd.drivers.contract import DriverContract, Rig, Session
 from posd.drivers.simulated import SPEC, Kind, SimulatedConfig, SimulatedReader
 from posd.events import DeviceClass
 from posd.machine import SystemClock
-from tests.contract_driver import DriverContract, Rig, Session
 
 NUMBER = "6331940000012345"
 

@@ -18,6 +18,7 @@ import serial
 from posd.cards.chip import decode_chip
 from posd.drivers import reader_thread, simulated
 from posd.drivers.base import Health, HealthLevel, ReaderConfig
+from posd.drivers.contract import eventually, open_files
 from posd.drivers.hotplug import HotPlug, NoHotPlug, UdevHotPlug
 from posd.drivers.key_events import DEAF_NS
 from posd.drivers.lifecycle import Outcome, next_state
@@ -29,7 +30,6 @@ from posd.drivers.transcript import TRAFFIC, parse_line
 from posd.errors import ConfigError
 from posd.events import DeviceState, DeviceStatus, RawRead
 from posd.machine import SystemClock
-from tests.contract_driver import eventually, open_files
 from tests.fakes.input_devices import InputBench, Wedge, link, node
 from tests.fakes.pcscd import process_pcscd
 from tests.fakes.plugin import install

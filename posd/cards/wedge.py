@@ -213,7 +213,8 @@ class WedgeAssembler:
         why = self._spoilt or (self._why_not(text, by_silence=by_silence) if text else None)
         self._text, self._spoilt, self._deadline_ns, self._spelt, self._flowing = "", None, 0, 0, False
         self._times_ns.clear()
-        if why in (BROKEN_SWIPE, NO_SUFFIX):
+        stray_start = why == TYPED_BY_HAND and text[0] in _SWIPE_STARTS  # of a swipe that paused after a key or two
+        if why in (BROKEN_SWIPE, NO_SUFFIX) or stray_start:
             self._broken_by, self._broken_until_ns = why, times_ns[-1] + self._settings.broken_ms * _MS
         elif not by_silence:
             self._broken_until_ns = 0
