@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint fast fuzz tables coverage bench images clean
+.PHONY: help run test vm-test check lint fast fuzz tables coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -18,6 +18,7 @@ RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev linux-libc-dev libpcsclit
 TEST_PACKAGES := $(RUN_PACKAGES) vsmartcard-vpcd umockdev gir1.2-umockdev-1.0 python3-gi chromium chromium-driver \
   fonts-noto-core fonts-noto-ui-core xvfb xauth xdotool postgresql systemd udev curl \
   libxkbcommon0 xkb-data libx11-data
+VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs cpio
 
 # A plain path entry: the import hook that setuptools would make costs each command 45 ms.
 EDITABLE := --config-settings editable_mode=compat --editable
@@ -31,6 +32,7 @@ help:
 	@echo 'make fuzz    every parser of untrusted bytes against 10,000 inputs each'
 	@echo 'make tables  make everything that is generated anew (layouts, udev rules, tables of the docs)'
 	@echo 'make coverage  every test once more, and what of posd they ran'
+	@echo 'make vm-test every family of readers on a real kernel, in a virtual till (as root; see docs/design.md)'
 	@echo 'make bench   speed and size, as ratios against named baselines'
 	@echo 'make images  take the screenshots of docs/images anew'
 
@@ -39,6 +41,11 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp lint /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# One virtual till for the whole run; its disk is kept in $POSD_VM_CACHE (/var/tmp/posd-vm).
+vm-test: $(VENV)/test.stamp
+	@$(call apt_install,$(VM_PACKAGES))
+	@$(BIN)/python -m pytest -p no:xdist -o python_files='vm_*.py' --timeout 1200 tests/vm $(ARGS)
 
 check: $(VENV)/test.stamp lint fast
 

@@ -37,8 +37,8 @@ def test_commands_exist(page: Path) -> None:
 
 
 def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for target in re.findall(r"`make ([a-z]+)", page.read_text("utf-8")):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"`make ([a-z-]+)", page.read_text("utf-8")):
         assert target in targets, f"{page.name}: there is no make {target}"
 
 

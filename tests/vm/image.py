@@ -1,8 +1,8 @@
 """The disk of a virtual till: Debian with posd installed from this checkout, made without booting anything.
 
 Two layers, both cached: a Debian tree (kept while its packages stay the same) and a disk with posd in it (kept while
-the commit stays the same). posd is installed in a chroot, offline, from wheels built here: the way a package would, into
-/opt/posd, with the units, users and udev rules that the repository ships.
+the commit stays the same). posd is installed in a chroot, offline, from wheels built here, as a package would do it:
+into /opt/posd, with the units, users and udev rules that the repository ships.
 """
 
 from __future__ import annotations

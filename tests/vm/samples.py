@@ -13,14 +13,15 @@ from tests.vm.till import PosdTill
 
 @dataclass(frozen=True)
 class Sample:
-    """``text`` is what the reader sends; ``number`` is in it, and the till's events tell its last four characters."""
+    """``text`` is what the reader sends; ``number`` is in it, and the till's events tell its last four characters.
+    (A stripe with Luhn digit and expiry would be a bank card.)"""
 
     number: str
     text: str
 
 
 SAMPLES = {
-    "swiper": Sample("9800000000011111", "%B9800000000011111^MEMBER/A^2512?\n;9800000000011111=2512?\n"),
+    "swiper": Sample("9800000000012345", "%M9800000000012345^MEMBER?\n;9800000000012345?\n"),
     "left": Sample("9800000000022222", "9800000000022222\n"),
     "right": Sample("9800000000033333", "9800000000033333\n"),
     "cdc": Sample("9800000000044444", "9800000000044444\r\n"),
@@ -45,7 +46,7 @@ def present(till: PosdTill, name: str) -> dict[str, Any]:
     else:
         till.send(name, sample.text)
     event: dict[str, Any] = heard.until_heard(1, name)[0]
-    heard.poll(1)
+    heard.until_quiet()
     if till.slot is not None:
         till.slot.remove()
     assert len(heard.of(name)) == 1, heard.heard

@@ -175,16 +175,25 @@ class Listener:
     def of(self, reader: str, kind: str = "card.") -> list[dict[str, Any]]:
         return [event for event in self.heard if event["reader"] == reader and event["type"].startswith(kind)]
 
-    def poll(self, wait_s: int) -> None:
+    def until_quiet(self, seconds: int = 1) -> None:
+        """Listen until nothing happened for so long."""
+        while self.poll(seconds):
+            pass
+
+    def poll(self, wait_s: int) -> int:
+        """Wait for what happens next, and say how much it was."""
         answer = self._till.get(f"/v1/events?since={self._next}&wait={wait_s}")
         self._next = answer["next"]
         self.heard += [{"type": e["type"], "reader": "", **e["data"]} for e in answer["events"] if e["type"] != "view"]
+        return len(answer["events"])
 
 
+PATIENT = "key_gap_ms = 500\nswipe_end_ms = 600\n"
+"""An emulated machine stands still for a tenth of a second now and then, which to a wedge is the end of a read."""
 SEATS = {
-    "swiper": Seat("hid_keyboard", 1, readers.SWIPER, 'device_class = "msr"', serial="K1"),
-    "left": Seat("hid_keyboard", 2, readers.SCANNER),
-    "right": Seat("hid_keyboard", 3, readers.SCANNER),
+    "swiper": Seat("hid_keyboard", 1, readers.SWIPER, PATIENT + 'device_class = "msr"', serial="K1"),
+    "left": Seat("hid_keyboard", 2, readers.SCANNER, PATIENT),
+    "right": Seat("hid_keyboard", 3, readers.SCANNER, PATIENT),
     "cdc": Seat("serial_line", 5, readers.CDC_SCANNER, serial="C1"),
     "magtek": Seat("hid_report", 6, readers.MAGTEK_HID, 'device_class = "msr"', serial="H1"),
     "pos": Seat("hid_report", 7, readers.POS_SCANNER, 'device_class = "scanner"'),

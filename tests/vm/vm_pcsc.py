@@ -56,7 +56,7 @@ def test_a_card_that_lies_there_is_read_once(till: PosdTill) -> None:
     heard = till.listen()
     insert_card(till)
     heard.until_heard(1, "chips")
-    heard.poll(5)
+    heard.until_quiet(5)
     assert till.slot is not None
     till.slot.remove()
     assert len(heard.of("chips")) == 1
