@@ -288,6 +288,7 @@ WRITES = [QUOTE, "/v1/sales", "/v1/sales/sale-1/refunds", "/v1/members/search", 
           "/v1/simulated/reads", "/v1/pairing", "/v1/readers/desk/check"]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(path=st.sampled_from(WRITES), body=BODIES, base=st.sampled_from([{}, SALE, {"do": "use"}, {"kind": "scan"}]))
 def test_no_json_is_a_server_error(shared: LocalApi, path: str, body: Any, base: dict[str, Any]) -> None:

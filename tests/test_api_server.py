@@ -184,6 +184,7 @@ def test_a_caller_by_socket_needs_neither_token_nor_host_but_json(tmp_path: Path
         assert api.ask_locally("POST", "/v1/quotes", b"a=1", Content_Type="text/plain").code == "media_type"
 
 
+@pytest.mark.slow
 def test_idle_wakes_nobody(tmp_path: Path) -> None:
     """Context switches of the server's own thread, as the kernel counts them, over a second of silence."""
     with local_api(tmp_path) as api:

@@ -134,6 +134,7 @@ def test_adding_makes_the_row_or_adds_to_it(engine: str, tmp_path: Path) -> None
     database.close()
 
 
+@pytest.mark.slow
 def test_a_deadlock_is_run_again(tmp_path: Path) -> None:
     """Two transactions take two rows in opposite order; PostgreSQL ends one of them, and its work is done after all."""
     database = empty("postgresql", tmp_path)
@@ -170,6 +171,7 @@ def raise_by_one(connection: Connection, name: str) -> None:
     connection.execute(update(club).where(club.c.club_id == name).values(changes=club.c.changes + 1))
 
 
+@pytest.mark.slow
 def test_retries_end(tmp_path: Path) -> None:
     """A conflict that does not go away is an error, not an endless loop; other errors are not tried again at all."""
     database = empty("postgresql", tmp_path)

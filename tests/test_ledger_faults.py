@@ -78,6 +78,7 @@ def test_a_commit_that_fails_is_told_and_the_same_id_books_once_later(tmp_path: 
     assert (report.ok, report.head.seq) == (True, 2)
 
 
+@pytest.mark.slow
 def test_a_fault_heals_by_itself(tmp_path: Path) -> None:
     refused, fault, well = lines_of("left_alone", tmp_path / "ledger.db")
     assert refused.startswith("refused:")
