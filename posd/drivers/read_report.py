@@ -60,7 +60,7 @@ def _layout(raw: RawRead, layout: str | None) -> list[Health]:
         return []
     suspicion = layout_suspicion(raw.payload.decode("utf-8", "replace"), layout)
     if suspicion is None:
-        return [Health(True, "layout", f"nothing speaks against {layout}")]
+        return [Health(True, "layout", f"nothing speaks against the layout {layout!r}")]
     detail, _, fix = suspicion.partition("; ")
     return [Health(False, "layout", detail, fix)]
 
