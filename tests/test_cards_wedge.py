@@ -17,6 +17,7 @@ from posd.cards.wedge import (
     BROKEN_SWIPE,
     LOST_KEYS,
     NO_SUFFIX,
+    PAUSED_EARLY,
     REST_OF_BROKEN_READ,
     TOO_LONG,
     TYPED_BY_HAND,
@@ -92,8 +93,17 @@ def test_the_rest_of_a_swipe_is_no_scan_however_early_it_paused(begun: int) -> N
     """Also after one key: the rest of a bank card would be a number that its own check no longer knows."""
     swipe = ";9876543210=1?"
     typist = Typist().type(swipe[:begun]).pause(160).type(swipe[begun:] + "\r").pause(160)
-    assert typist.flaws[-1] == REST_OF_BROKEN_READ
+    assert typist.flaws[-1] == (PAUSED_EARLY if begun < 4 else REST_OF_BROKEN_READ)
     assert typist.pause(600).type("4006381333931\r").reads[-1] == WedgeRead("4006381333931"), "control: later scans are"
+
+
+@pytest.mark.complaint(9)
+def test_what_comes_right_after_stray_keys_may_be_the_rest_of_a_scan() -> None:
+    typist = Typist().type("40").pause(120).type("06381333931\r")
+    assert typist.flaws == [TYPED_BY_HAND, PAUSED_EARLY]
+    assert typist.type("4006381333931\r").reads[2:] == [WedgeRead("4006381333931")]
+    assert Typist().type("40").pause(700).type("4006381333931\r").reads[1:] == [WedgeRead("4006381333931")]
+    assert Typist().type("4").pause(120).type(SWIPE).pause(150).reads[1:] == [WedgeRead(SWIPE)], "a swipe has its start"
 
 
 @pytest.mark.complaint(9)

@@ -13,7 +13,7 @@ import pytest
 from posd.cards.keymap import strokes
 from posd.cards.keypad import KEYPAD
 from posd.cards.layouts import LAYOUTS
-from posd.cards.wedge import KeyTiming
+from posd.cards.wedge import KeyTiming, WedgeSettings
 from posd.drivers.base import Driver, HealthLevel, ReaderConfig
 from posd.drivers.contract import Rig, Session, StreamContract, eventually, open_files
 from posd.drivers.discovery import discover
@@ -69,10 +69,10 @@ class WedgeRig(Rig):
         self.bench.settle(self.number)
 
     def noise(self) -> None:
-        """A stray key, a lamp, then silence."""
+        """A stray key, a lamp, then silence for as long as a read may pause that began with that key."""
         self.bench.emit(self.number, [*groups("a"), [(17, 1, 1), (EV_SYN, SYN_REPORT, 0)]])
         self.settle()
-        quiet_ns = time.monotonic_ns() + (self.config.key_gap_ms + 50) * 1_000_000
+        quiet_ns = time.monotonic_ns() + (WedgeSettings().broken_ms + 50) * 1_000_000
         eventually(lambda: time.monotonic_ns() > quiet_ns, "silence")
 
     def lose(self) -> None:

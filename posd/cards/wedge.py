@@ -38,6 +38,9 @@ NO_SUFFIX = flaw(
 BROKEN_SWIPE = flaw(RejectReason.PARTIAL, "the swipe ended without end sentinel")
 TOO_LONG = flaw(RejectReason.UNREADABLE, "more characters than a card can carry, or keys that never stop")
 REST_OF_BROKEN_READ = flaw(RejectReason.NOISE, "the rest of a read that paused in the middle")
+PAUSED_EARLY = flaw(
+    RejectReason.PARTIAL, "it came right after stray keys, which may have been its beginning; read it again"
+)
 TYPED_BY_HAND = flaw(RejectReason.NOISE, "typed by hand, or a few stray keys")
 ALT_CODES = flaw(
     RejectReason.UNREADABLE,
@@ -213,8 +216,8 @@ class WedgeAssembler:
         why = self._spoilt or (self._why_not(text, by_silence=by_silence) if text else None)
         self._text, self._spoilt, self._deadline_ns, self._spelt, self._flowing = "", None, 0, 0, False
         self._times_ns.clear()
-        stray_start = why == TYPED_BY_HAND and text[0] in _SWIPE_STARTS  # of a swipe that paused after a key or two
-        if why in (BROKEN_SWIPE, NO_SUFFIX) or stray_start:
+        # A few keys and then silence: a hand, or a read that paused early. Nobody can tell, so what follows is no read.
+        if why in (BROKEN_SWIPE, NO_SUFFIX) or (why == TYPED_BY_HAND and by_silence):
             self._broken_by, self._broken_until_ns = why, times_ns[-1] + self._settings.broken_ms * _MS
         elif not by_silence:
             self._broken_until_ns = 0
@@ -232,9 +235,12 @@ class WedgeAssembler:
             return TYPED_BY_HAND
         if text[0] in _SWIPE_STARTS:
             return None if _is_ended(text) else BROKEN_SWIPE
-        # What ends with Enter is no rest of a swipe, which would end with its sentinel.
-        if opened_ns < self._broken_until_ns and (self._broken_by == NO_SUFFIX or by_silence or _is_ended(text)):
-            return REST_OF_BROKEN_READ
+        if opened_ns < self._broken_until_ns:
+            if self._broken_by == TYPED_BY_HAND:
+                return PAUSED_EARLY
+            # What ends with Enter is no rest of a swipe, which would end with its sentinel.
+            if self._broken_by == NO_SUFFIX or by_silence or _is_ended(text):
+                return REST_OF_BROKEN_READ
         is_track = text[0] in _ALL_STARTS and _is_ended(text)
         needs_suffix = self._settings.suffix is not WedgeSuffix.NONE and not is_track
         return NO_SUFFIX if by_silence and needs_suffix else None
