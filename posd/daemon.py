@@ -138,6 +138,8 @@ class Daemon:
             if self._standalone:
                 raise ConfigError(f"this till is linked to the club at {linked.url}; start it without --standalone")
             return linked, None
+        if linked is None and self._sync_process != "thread":  # no network of its own, so no club beside it
+            raise ConfigError("this till belongs to no club yet; posd enrol URL CODE")
         shop = self._config.shop
         if not (own / "club.key").exists():
             self._say("Founding a club on this machine; this happens once.")

@@ -287,6 +287,14 @@ def test_standalone_for_a_till_that_belongs_to_a_club(till: RunningTill) -> None
     assert f"this till is linked to the club at {NOWHERE}; start it without --standalone" in told
 
 
+def test_a_till_without_a_network_of_its_own_founds_no_club(tmp_path: Path) -> None:
+    till = RunningTill(tmp_path, arguments=("--sync", "separate"))
+    code, told = refused(till.command("run", "--sync", "separate"), till)
+    assert code == CONFIG
+    assert "posd enrol URL CODE" in told
+    assert not (till.state_dir / "club").exists()
+
+
 # The end.
 
 
