@@ -17,8 +17,9 @@ from posd.drivers.base import Driver, HealthLevel, ReaderConfig
 from posd.drivers.contract import Rig, Session, StreamContract, eventually, open_files
 from posd.drivers.discovery import discover
 from posd.drivers.framing import Suffix
-from posd.drivers.hid_report import DEAF_NS, SPEC, WRONG_CHARACTERS, HidReport, HidReportConfig
+from posd.drivers.hid_report import DEAF_NS, SPEC, HidReport, HidReportConfig
 from posd.drivers.hidraw import HidrawNode
+from posd.drivers.stream import WRONG_CHARACTERS
 from posd.errors import ConfigError, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock

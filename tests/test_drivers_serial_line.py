@@ -21,7 +21,8 @@ from posd.drivers.base import Driver, HealthLevel
 from posd.drivers.contract import Rig, Session, StreamContract, eventually
 from posd.drivers.framing import NO_SUFFIX, REST_NS, Suffix
 from posd.drivers.refusal import from_os
-from posd.drivers.serial_line import DEAF_NS, SPEC, WRONG_CHARACTERS, SerialLine, SerialLineConfig
+from posd.drivers.serial_line import DEAF_NS, SPEC, SerialLine, SerialLineConfig
+from posd.drivers.stream import WRONG_CHARACTERS
 from posd.errors import DeviceBusy, DeviceDenied, DeviceLost
 from posd.events import DeviceClass
 from posd.machine import SystemClock

@@ -15,12 +15,9 @@ Which parser reads a device: `posd.drivers.hid_formats`.
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from posd.cards.hid_reads import ReportRead
-from posd.cards.reads import RejectReason, flaw
 from posd.clock import Clock
 from posd.drivers.addresses import same_node, stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
@@ -28,15 +25,13 @@ from posd.drivers.checks import checks_by_opening, failed, node_checks
 from posd.drivers.framing import Suffix
 from posd.drivers.hid_formats import ENCRYPTS, HidFormat, ReadingSettings, Unreadable, format_of
 from posd.drivers.hidraw import HidDevice, HidrawNode, hid_devices
-from posd.drivers.waker import Waker
+from posd.drivers.stream import StreamDriver
 from posd.errors import ConfigError, DeviceError
-from posd.events import DeviceClass, RawRead
+from posd.events import DeviceClass
 from posd.machine import SystemClock
 
 DEAF_NS = 50_000_000
 """A scan that is under way so soon after opening began before, and its beginning is lost."""
-
-WRONG_CHARACTERS = flaw(RejectReason.UNREADABLE, "no text in the set encoding; correct encoding =")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,53 +59,24 @@ class HidReportConfig:
             raise ValueError(f"encoding {self.encoding!r} is not known; leave it out for UTF-8") from error
 
 
-class HidReport:
+class HidReport(StreamDriver):
     """An open device. Opening raises `ConfigError` for one that posd cannot read: a person has to choose another."""
 
     def __init__(self, device: str, config: HidReportConfig, clock: Clock) -> None:
-        self._device, self._config, self._clock = device, config, clock
-        self._reads: deque[RawRead] = deque()
-        self._node = HidrawNode(config.address)
+        node = HidrawNode(config.address)
         try:
-            form = _checked(format_of(self._node.descriptor, self._node.vendor, self._node.product), config)
+            form = _checked(format_of(node.descriptor, node.vendor, node.product), config)
             if form.switched_on_by:
-                self._node.set_feature(form.switched_on_by)
+                node.set_feature(form.switched_on_by)
         except (ConfigError, DeviceError):
-            self._node.close()
+            node.close()
             raise
         deaf_until_ns = clock.now().mono_ns + DEAF_NS
-        self._parser = form.new_parser(ReadingSettings(config.suffix, config.silence_ms * 1_000_000, deaf_until_ns))
-        self._waker = Waker()
-
-    def read(self) -> RawRead:
-        while not self._reads:
-            self._receive()
-        return self._reads.popleft()
-
-    def cancel(self) -> None:
-        self._waker.wake()
-
-    def close(self) -> None:
-        self._node.close()
-        self._waker.close()
-
-    def _receive(self) -> None:
-        deadline_ns = self._parser.deadline_ns
-        left_ns = None if deadline_ns is None else deadline_ns - self._clock.now().mono_ns
-        ready = self._waker.wait([self._node.fd], left_ns)
-        report = self._node.read_report() if ready else b""
-        now_ns = self._clock.now().mono_ns
-        found = self._parser.feed(report, now_ns) if report else self._parser.expire(now_ns)
-        self._reads += [self._raw_read(read) for read in found]
-
-    def _raw_read(self, read: ReportRead) -> RawRead:
-        payload, spoilt = b"", read.flaw
-        if spoilt is None:
-            try:
-                payload = read.data.decode(self._config.encoding).encode()
-            except UnicodeDecodeError:
-                spoilt = WRONG_CHARACTERS
-        return RawRead(self._device, self._config.device_class, payload, self._clock.now(), spoilt)
+        parser = form.new_parser(ReadingSettings(config.suffix, config.silence_ms * 1_000_000, deaf_until_ns))
+        super().__init__(
+            device, config.device_class, clock, node, node.read_report, parser,
+            lambda data: data.decode(config.encoding),
+        )  # fmt: skip
 
 
 def _checked(form: HidFormat | Unreadable, config: HidReportConfig) -> HidFormat:

@@ -15,27 +15,23 @@ Line settings go into the constructor and are never changed: some lines take the
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from serial.tools import list_ports
 
-from posd.cards.reads import RejectReason, flaw
 from posd.clock import Clock
 from posd.drivers.addresses import stable_address
 from posd.drivers.base import Candidate, DriverSpec, Health, HealthLevel
 from posd.drivers.checks import checks_by_opening, node_checks
-from posd.drivers.framing import Frame, Framer, Suffix
+from posd.drivers.framing import Framer, Suffix
 from posd.drivers.serial_port import PARITIES, LineSettings, SerialPort
-from posd.drivers.waker import Waker
-from posd.events import DeviceClass, RawRead
+from posd.drivers.stream import StreamDriver
+from posd.events import DeviceClass
 from posd.machine import SystemClock
 
 DEAF_NS = 20_000_000
 """What comes so soon after opening began before; USB bridges hand over what they hold every 16 ms."""
-
-WRONG_CHARACTERS = flaw(RejectReason.UNREADABLE, "no text in the set encoding; check baud, parity and encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,44 +79,16 @@ class SerialLineConfig:
         return Framer(self.suffix, self.silence_ms * 1_000_000, self.fixed_length, opened_ns + DEAF_NS)
 
 
-class SerialLine:
+class SerialLine(StreamDriver):
     """An open line."""
 
     def __init__(self, device: str, config: SerialLineConfig, clock: Clock) -> None:
-        self._device, self._config, self._clock = device, config, clock
-        self._reads: deque[RawRead] = deque()
-        self._port = SerialPort(config.address, config.line_settings())
-        self._framer = config.framer(clock.now().mono_ns)
-        self._waker = Waker()
-
-    def read(self) -> RawRead:
-        while not self._reads:
-            self._receive()
-        return self._reads.popleft()
-
-    def cancel(self) -> None:
-        self._waker.wake()
-
-    def close(self) -> None:
-        self._port.close()
-        self._waker.close()
-
-    def _receive(self) -> None:
-        deadline_ns = self._framer.deadline_ns
-        left_ns = None if deadline_ns is None else deadline_ns - self._clock.now().mono_ns
-        data = self._port.read() if self._waker.wait([self._port.fd], left_ns) else b""
-        now_ns = self._clock.now().mono_ns
-        frames = self._framer.feed(data, now_ns) if data else self._framer.expire(now_ns)
-        self._reads += [self._raw_read(frame) for frame in frames]
-
-    def _raw_read(self, frame: Frame) -> RawRead:
-        payload, spoilt = b"", frame.flaw
-        if spoilt is None:
-            try:
-                payload = _lines_as_cr(frame.data.decode(self._config.encoding)).encode()
-            except UnicodeDecodeError:
-                spoilt = WRONG_CHARACTERS
-        return RawRead(self._device, self._config.device_class, payload, self._clock.now(), spoilt)
+        port = SerialPort(config.address, config.line_settings())
+        framer = config.framer(clock.now().mono_ns)
+        super().__init__(
+            device, config.device_class, clock, port, port.read, framer,
+            lambda data: _lines_as_cr(data.decode(config.encoding)),
+        )  # fmt: skip
 
 
 def _lines_as_cr(text: str) -> str:
