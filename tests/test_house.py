@@ -49,6 +49,7 @@ LAYERS = (
     ("posd.ledger.entries", RULES),
     ("posd.ledger.accounts", RULES),
     ("posd.ledger.members", RULES),
+    ("posd.ledger.leases", RULES),
     ("posd.sync.wire", RULES),
     ("posd.sync.policy", RULES),
     ("posd.sync.outcomes", RULES),

@@ -13,7 +13,11 @@ TENDER = "shop:tender"
 REWARDS = "club:rewards"
 """Money that the customer does not pay because of points, credit or a discount."""
 
+LEASED = "club:leased"
+"""Counter-account of every lease: what the club has set apart."""
+
 _MEMBER = "member:"
+_LEASE = "lease:"
 
 
 def member_account(member_id: str) -> str:
@@ -24,3 +28,13 @@ def member_account(member_id: str) -> str:
 def member_of(account: str) -> str | None:
     """The member whose account it is, or None."""
     return account[len(_MEMBER) :] if account.startswith(_MEMBER) else None
+
+
+def lease_account(lease_id: str) -> str:
+    """Where the rest of a lease stands: what this till may still spend of it."""
+    return _LEASE + lease_id
+
+
+def lease_of(account: str) -> str | None:
+    """The lease whose account it is, or None."""
+    return account[len(_LEASE) :] if account.startswith(_LEASE) else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from posd.errors import PosdError
+from posd.ledger.accounts import lease_of
 from posd.ledger.club_cache import remember_provisional
 from posd.ledger.connection import savepoint
 from posd.ledger.entries import RESOLVING, Draft, Entry, Head, encode_payload, placed
@@ -37,6 +38,8 @@ class Books:
         self.db = db
         self.till_id = till_id
         self.head = head_of(db, epoch)
+        self.lease_head: Head | None = None
+        """The last entry of this connection that touched a lease."""
 
     def mark_verified(self, head: Head) -> None:
         """The next start need not check again what stands up to ``head``."""
@@ -82,7 +85,12 @@ class Books:
         except sqlite3.IntegrityError as error:
             return self._standing_instead(slip, error)
         self.head = Head(entry.epoch, entry.seq, entry.hash)
+        self._note_leases(draft, entry)
         return entry
+
+    def _note_leases(self, draft: Draft, entry: Entry) -> None:
+        if any(lease_of(leg.account) for leg in draft.legs):
+            self.lease_head = Head(entry.epoch, entry.seq, entry.hash)
 
     def _standing_instead(self, slip: Slip, refusal: sqlite3.IntegrityError) -> Entry:
         draft = slip.draft
@@ -90,6 +98,7 @@ class Books:
         if standing is not None:
             if encode_payload(replace(standing.draft, at=draft.at)) != slip.payload:
                 raise RequestConflict(f"entry id {draft.entry_id.hex()} is another fact already (seq {standing.seq})")
+            self._note_leases(draft, standing)
             return standing
         if draft.kind in RESOLVING and draft.ref is not None:
             resolution = resolution_of(self.db, draft.ref)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from posd.ledger.accounts import lease_account
 from posd.ledger.connection import savepoint
 from posd.ledger.members import DeltaPage, MemberRow
 
@@ -43,6 +44,8 @@ def apply_page(books: Books, page: DeltaPage) -> int:
         told = sum(_apply_member(db, row, page.posted_seq) for row in page.members)
         if page.programs is not None:
             _replace_programs(db, page.programs)
+        for lease_id in page.recalled:
+            db.execute("update lease set recalled = 1 where account = ?", (lease_account(lease_id),))
         db.execute("update till_state set cursor = ?", (page.cursor,))
         if not page.more:
             _sweep(db)
@@ -52,6 +55,11 @@ def apply_page(books: Books, page: DeltaPage) -> int:
 def begin_anew(books: Books) -> None:
     """Forget the cursor, keep the members until the club has told them again."""
     books.db.execute("update till_state set cursor = null, feed = feed + 1")
+
+
+def void_leases(books: Books) -> None:
+    """This ledger may not know what was spent of its leases: nothing is taken out of them any more, nor given back."""
+    books.db.execute("delete from lease")
 
 
 def remember_provisional(db: Database, row: MemberRow, seq: int) -> None:

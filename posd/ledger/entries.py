@@ -30,6 +30,10 @@ class Kind(StrEnum):
     """A member joined; body: member, sealed personal data, card keys."""
     LINK = "link"
     """A further card now belongs to a member."""
+    LEASE = "lease"
+    """The club set a part of a member's balance apart for this till; the entry's id names the lease."""
+    RELEASE = "release"
+    """The till gives back what it did not spend of its leases of a member."""
     READER_CHECK = "reader_check"
     """Evidence: a reader was tested; body: reader, driver, identity, level, results. Moves nothing."""
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from posd.ledger.leases import Held
+
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
@@ -42,6 +44,8 @@ class DeltaPage:
     programs: tuple[Mapping[str, Any], ...] | None = None
     """The whole set of programs in force when it changed, else None."""
     more: bool = False
+    recalled: tuple[str, ...] = ()
+    """Leases that the club asks back: their members stand at other tills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,5 @@ class Standing:
 
     row: MemberRow
     balances: Mapping[str, int]
+    leases: tuple[Held, ...] = ()
+    """What this till may spend of the balances, oldest first."""

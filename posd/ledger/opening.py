@@ -81,6 +81,8 @@ def _named(db: Database, till_id: str | None, epoch: int | None, mint_id: Callab
             )
         if wanted != (stored, stored_epoch):
             db.execute("update till_state set till_id = ?, epoch = ?", wanted)
+        if wanted[1] > stored_epoch:
+            db.execute("delete from lease")  # those of the epoch before are void
     return Books(db, *wanted)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posd.clock import Instant
-from posd.ledger.accounts import member_account
+from posd.ledger.accounts import lease_of, member_account
 from posd.ledger.connection import connect_reader, snapshot
 from posd.ledger.entries import Entry, Head, Kind
+from posd.ledger.leases import Held, OpenLease
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
 from posd.ledger.rows import SELECT_ENTRY, entry_by_id, head_of, requested
@@ -24,6 +25,10 @@ select member_id, name, phone_mask, tier, balances, progress, version, state, in
 OWN_LEGS = """
 select unit, sum(amount) from leg
 where account = ? and account glob 'member:*' and seq > ? group by unit"""  # the glob lets it use its index
+LEASES = "select account, unit, rest from lease where member = ? order by seq, unit"
+OPEN_LEASES = """
+select account, json_group_object(unit, rest), lease.member, max(recalled), payload from lease
+join entry using (seq) group by account order by max(recalled) desc, seq limit ?"""
 COUNTS = """
 select (select coalesce(max(seq), 0) from entry), (select count(*) from outbox), (select count(*) from parked),
        (select count(*) from member)"""
@@ -160,6 +165,15 @@ class Reader:
         """The member whom a card or phone key names; `posd.cards.identity.card_key` makes it."""
         return self._standing("where member_id = (select member_id from member_key where key = ?)", key)
 
+    def open_leases(self, limit: int) -> tuple[OpenLease, ...]:
+        """Leases that hold something, of all members: those that the club asks for, then the oldest."""
+        return tuple(_open_lease(*row) for row in self.db.execute(OPEN_LEASES, (limit,)))
+
+    def holds_entry(self, head: Head) -> bool:
+        """Whether ``head`` is a position of this journal."""
+        found = "select 1 from entry where seq = ? and epoch = ? and hash = ?"
+        return self.db.execute(found, (head.seq, head.epoch, head.hash)).fetchone() is not None
+
     def programs(self) -> tuple[Mapping[str, Any], ...]:
         """The programs in force, as the club sent them."""
         return tuple(json.loads(row[0]) for row in self.db.execute("select document from program order by n"))
@@ -187,11 +201,18 @@ class Reader:
                 return None
             keys = self.db.execute("select key from member_key where member_id = ? order by key", (row[0],)).fetchall()
             own = self.db.execute(OWN_LEGS, (member_account(row[0]), row[8])).fetchall()
+            leases = self._leases(row[0])
         member = _member(row, tuple(key for (key,) in keys))
         balances = dict(member.balances)
         for unit, amount in own:
             balances[unit] = balances.get(unit, 0) + amount
-        return Standing(member, balances)
+        return Standing(member, balances, leases)
+
+    def _leases(self, member_id: str) -> tuple[Held, ...]:
+        rests: dict[str, dict[str, int]] = {}
+        for account, unit, rest in self.db.execute(LEASES, (member_id,)):
+            rests.setdefault(lease_of(account) or "", {})[unit] = rest
+        return tuple(Held(lease_id, amounts) for lease_id, amounts in rests.items())
 
     def _entries(self, where: str, *values: object) -> Iterator[Entry]:
         return (Entry(*row) for row in self.db.execute(SELECT_ENTRY + where, values))
@@ -205,3 +226,9 @@ def _member(row: tuple[Any, ...], keys: tuple[str, ...]) -> MemberRow:
     return MemberRow(
         member_id, name, phone_mask, tier, json.loads(balances), keys, version, json.loads(progress), state
     )
+
+
+def _open_lease(account: str, rests: str, member_id: str, recalled: int, payload: bytes) -> OpenLease:
+    at = json.loads(payload)["at"]
+    held = Held(lease_of(account) or "", json.loads(rests))
+    return OpenLease(member_id, held, Instant(at["wall_ms"], at["boot"], at["mono_ns"]), bool(recalled))

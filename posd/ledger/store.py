@@ -5,6 +5,7 @@ Everything that writes returns a Future that resolves when it is on disk, and ne
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -16,10 +17,11 @@ from typing import Protocol, Self, TypeVar
 from posd.clock import Clock, Instant
 from posd.errors import LedgerUnwritable
 from posd.ledger.books import Books, Slip
-from posd.ledger.club_cache import apply_page, begin_anew
+from posd.ledger.club_cache import apply_page, begin_anew, void_leases
 from posd.ledger.delivery import LedgerForked, Verdict, acknowledge, record_attempt
 from posd.ledger.disk import Ballast, FileLock, prepare_directory
-from posd.ledger.entries import Draft, Entry, encode_payload
+from posd.ledger.entries import Draft, Entry, Head, encode_payload
+from posd.ledger.mark import Mark
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.opening import NewerSchema, open_books
 from posd.ledger.reader import Backlog, Parked, Reader
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 BALLAST_BYTES = 8 * 1024 * 1024
 """Held back for a full disk: room for some thousand sales."""
@@ -85,11 +89,13 @@ class Store:
             unless_open.callback(self._lock.release)
             self._ballast = Ballast(path.with_name(path.name + ".reserve"), ballast_bytes)
             self._ballast.hold()
+            self._mark = Mark(path.with_name(path.name + ".mark"))
             self._writing = self._start_writing(till_id, epoch)
             unless_open.callback(self._writing.close)
             reader = self.reader()
             self.till_id = reader.till_id()
             self._head_seq = reader.head().seq
+            self._void_doubtful_leases(reader)
             unless_open.pop_all()
 
     @classmethod
@@ -222,8 +228,28 @@ class Store:
         except NewerSchema as error:
             return _Refusing(str(error))
 
-    def _committed(self, head_seq: int) -> None:
+    def _void_doubtful_leases(self, reader: Reader) -> None:
+        """A ledger that lacks what the mark names is older than the till: what it spent since is not in it."""
+        if self.fault is None and reader.open_leases(1):
+            marked = self._mark.head
+            if marked is None or not reader.holds_entry(marked):
+                log.warning(
+                    "%s is older than this till: what the club had set apart for it is spent no more; "
+                    "write it off at the club with 'posd club write-off'",
+                    self.path,
+                )
+                self._writing.submit(void_leases).result()
+
+    def _committed(self, books: Books) -> None:
+        if books.lease_head is not None and books.lease_head != self._mark.head:
+            self._put_mark(books.lease_head)
         with self._grown:
-            if head_seq != self._head_seq:
-                self._head_seq = head_seq
+            if books.head.seq != self._head_seq:
+                self._head_seq = books.head.seq
                 self._grown.notify_all()
+
+    def _put_mark(self, head: Head) -> None:
+        try:
+            self._mark.put(head)
+        except OSError as error:
+            log.warning("the mark beside %s cannot be written (%s): look at the disk", self.path, error.strerror)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posd.ledger.accounts import lease_of
 from posd.ledger.chain import Broken, follow
 from posd.ledger.connection import snapshot
 from posd.ledger.entries import GENESIS, RESOLVING, Draft, Entry, Head
 from posd.ledger.export import closing_head, entry_of, opening_till
 from posd.ledger.reader import Reader
+from posd.ledger.rights import Rights
 from posd.ledger.trouble import as_ledger_error
 
 if TYPE_CHECKING:
@@ -77,13 +79,18 @@ def verify_ledger(path: Path) -> Report:
 def verify_entries(db: Database, till_id: str, after: Head) -> Report:
     """Check the entries that follow ``after``, their legs, and that the outbox holds just what the club does not."""
     head = after
+    rights = Rights() if after == BEGINNING else None
     try:
         _check_start(db, after)
         for seq, epoch, entry_id, payload, prev, digest, *columns, legs in db.execute(ROWS, (after.seq,)):
             following, draft = follow(head, Entry(seq, epoch, entry_id, payload, prev, digest), till_id)
             _check_columns(seq, draft, columns, json.loads(legs))
+            if rights is not None:
+                rights.follow(seq, draft)
             head = following
         _check_outbox(db)
+        if rights is not None:
+            _check_leases(db, rights)
     except Broken as broken:
         return Report(till_id, head, broken)
     return Report(till_id, head)
@@ -94,6 +101,7 @@ def verify_journal(lines: Iterable[str]) -> Report:
     head, till_id, closing = BEGINNING, "", None
     ids: set[bytes] = set()
     resolved: set[bytes | None] = set()
+    rights = Rights()
     try:
         for number, line in enumerate(lines):
             document = json.loads(line)
@@ -102,6 +110,7 @@ def verify_journal(lines: Iterable[str]) -> Report:
             elif "entry" in document:
                 head, draft = follow(head, entry_of(document), till_id)
                 _check_unseen(head.seq, "I4", "was booked before under the same id", draft.entry_id, ids)
+                rights.follow(head.seq, draft)
                 if draft.kind in RESOLVING:
                     _check_unseen(head.seq, "I5", "resolves what is resolved already", draft.ref, resolved)
             else:
@@ -145,6 +154,13 @@ def _check_outbox(db: Database) -> None:
         (seq,) = db.execute(query).fetchone()
         if seq is not None:
             raise Broken(seq, "I7", f"{detail}: the outbox is wrong")
+
+
+def _check_leases(db: Database, rights: Rights) -> None:
+    """What the table holds is what the legs come to; a lease that was declared void is not in it."""
+    for account, unit, seq, rest in db.execute("select account, unit, seq, rest from lease"):
+        if rights.rests.get((lease_of(account) or "", unit)) != rest:
+            raise Broken(seq, "I6", f"the table says {rest} {unit} is left of {account}, its legs do not")
 
 
 def _unique(db: Database) -> Broken | None:

@@ -48,14 +48,14 @@ class Job(Generic[T]):
 
 class Writer:
     """``open_books`` makes a checked connection for the calling thread; ``make_room`` frees what is held back for a
-    full disk; ``on_commit`` hears the head's seq; ``at_rest`` is called when there is time."""
+    full disk; ``on_commit`` sees the books as they are on disk; ``at_rest`` is called when there is time."""
 
     def __init__(
         self,
         open_books: Callable[[], Books],
         *,
         make_room: Callable[[], object],
-        on_commit: Callable[[int], None],
+        on_commit: Callable[[Books], None],
         at_rest: Callable[[], object],
     ) -> None:
         """Returns when the ledger is open. Raises what ``open_books`` raises."""
@@ -157,7 +157,7 @@ class Writer:
             answers = self._commit_or_reopen(jobs)
             self._unsettled += len(jobs)
             if self._books is not None:
-                self._on_commit(self._books.head.seq)
+                self._on_commit(self._books)
             # Last, so that whoever waits finds this thread asleep: both need the interpreter's lock.
             for job, (value, error) in zip(jobs, answers, strict=True):
                 if error is None:
