@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES128
-from cryptography.hazmat.primitives.ciphers.modes import CBC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 BLOCK = 16
 ZERO_IV = bytes(BLOCK)
@@ -18,13 +20,13 @@ SHORTEST_DIVERSIFICATION, LONGEST_DIVERSIFICATION = 16, 31
 
 def encrypt(key: bytes, data: bytes, iv: bytes = ZERO_IV) -> bytes:
     """AES-128-CBC of whole blocks."""
-    encryptor = Cipher(AES128(key), CBC(iv)).encryptor()
+    encryptor = _cipher(key, iv).encryptor()
     return encryptor.update(data) + encryptor.finalize()
 
 
 def decrypt(key: bytes, data: bytes, iv: bytes = ZERO_IV) -> bytes:
     """Inverse of `encrypt`. Raises ValueError for data that is no whole blocks."""
-    decryptor = Cipher(AES128(key), CBC(iv)).decryptor()
+    decryptor = _cipher(key, iv).decryptor()
     return decryptor.update(data) + decryptor.finalize()
 
 
@@ -65,3 +67,12 @@ def _doubled(block: bytes) -> bytes:
     if value >> 128:
         value = value & ((1 << 128) - 1) ^ 0x87
     return value.to_bytes(BLOCK, "big")
+
+
+def _cipher(key: bytes, iv: bytes) -> Cipher[CBC]:
+    # Few shops have chips with keys, and the library takes 8 MB.
+    from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES128  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.modes import CBC  # noqa: PLC0415
+
+    return Cipher(AES128(key), CBC(iv))

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from posd.cards.elliptic import PrivateKey
+if TYPE_CHECKING:  # its library is large, and few shops read wallets
+    from posd.cards.elliptic import PrivateKey
 
 _FOUR_BYTES = 0xFFFFFFFF
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from posd.cards.elliptic import PrivateKey, parse_private_key
+from typing import TYPE_CHECKING
+
 from posd.cards.wallets import AppleVas, AppleVasConfig, SmartTap, SmartTapConfig, Wallets
 from posd.drivers.keys_file import read_closed_file
+
+if TYPE_CHECKING:
+    from posd.cards.elliptic import PrivateKey
 
 
 def open_wallets(smart_tap: SmartTapConfig | None, apple_vas: AppleVasConfig | None) -> Wallets:
@@ -16,4 +20,6 @@ def open_wallets(smart_tap: SmartTapConfig | None, apple_vas: AppleVasConfig | N
 
 
 def _key(path: str) -> PrivateKey:
+    from posd.cards.elliptic import parse_private_key  # noqa: PLC0415  # its library is large, and few shops read wallets
+
     return parse_private_key(read_closed_file(path, "key_file"), f"the key_file {path}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from posd.cards.atr import Atr, parse_atr
+from posd.cards.atr import parse_atr
 from posd.cards.chip import ChipContents
 from posd.cards.scripts.classic import read_classic
 from posd.cards.scripts.desfire import read_desfire
@@ -18,7 +18,6 @@ from posd.cards.scripts.dialogue import Script
 from posd.cards.scripts.loyalty import read_loyalty
 from posd.cards.scripts.memory_card import read_memory_card
 from posd.cards.scripts.payment import refuse_payment
-from posd.cards.scripts.phone import read_phone
 from posd.cards.scripts.setup import Card, ChipSetup
 from posd.cards.scripts.type_2 import read_type_2
 from posd.cards.scripts.type_4 import read_type_4
@@ -31,14 +30,15 @@ Application = Callable[[Card], Script[ChipContents | None]]
 def read_card(atr: bytes, setup: ChipSetup | None = None) -> Script[ChipContents]:
     """The whole conversation with one card."""
     card = Card(atr, parse_atr(atr), setup or ChipSetup())
-    for application in _order(card.kind):
+    for application in _order(card):
         found = yield from application(card)
         if found is not None:
             return found
     return (yield from read_uid_only(card))
 
 
-def _order(kind: Atr) -> tuple[Application, ...]:
+def _order(card: Card) -> tuple[Application, ...]:
+    kind = card.kind
     if kind.memory_card is not None:
         return (read_memory_card,)
     if kind.reads_as_classic:
@@ -46,4 +46,13 @@ def _order(kind: Atr) -> tuple[Application, ...]:
     if kind.storage_card is not None:
         return (read_type_2,) if kind.reads_as_type_2 else ()
     own = (read_desfire, read_loyalty) if kind.may_be_desfire else (read_loyalty, read_desfire)
-    return (read_phone, refuse_payment, *own, read_type_4)
+    return (*_phone(card), refuse_payment, *own, read_type_4)
+
+
+def _phone(card: Card) -> tuple[Application, ...]:
+    if not card.setup.wallets.any:
+        return ()
+    # Few shops read wallets, and their cryptography is large.
+    from posd.cards.scripts.phone import read_phone  # noqa: PLC0415
+
+    return (read_phone,)
