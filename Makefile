@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test vm-test check lint fast fuzz tables coverage bench images clean
+.PHONY: help run test vm-test check lint fast fuzz torture tables coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -30,6 +30,7 @@ help:
 	@echo 'make test    install the test parts and run every check and test'
 	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
 	@echo 'make fuzz    every parser of untrusted bytes against 10,000 inputs each'
+	@echo 'make torture power cuts in the life of a till, 20,000 and more (ARGS="--seconds 1800 --seed 1")'
 	@echo 'make tables  make everything that is generated anew (layouts, udev rules, tables of the docs)'
 	@echo 'make coverage  every test once more, and what of posd they ran'
 	@echo 'make vm-test every family of readers on a real kernel, in a virtual till (as root; see docs/design.md)'
@@ -59,6 +60,9 @@ fast: $(VENV)/test.stamp /run/pcscd
 
 fuzz: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest -n 2 -q -m fuzz --hypothesis-profile fuzz --timeout 1200 $(ARGS)
+
+torture: $(VENV)/test.stamp
+	@nice -n 10 $(BIN)/python -m tests.powerloss.torture $(ARGS)
 
 tables: $(VENV)/test.stamp
 	@set -e; for script in scripts/make_*.py; do $(BIN)/python -m "scripts.$$(basename $$script .py)"; done

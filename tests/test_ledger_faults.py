@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from posd.ledger.disk import Ballast
 from posd.ledger.reader import Reader
 from posd.ledger.verify import verify_ledger
 from tests.fakes.ledger_child import ROOT, child, child_command
@@ -90,6 +91,16 @@ def test_a_commit_that_fails_once_is_made_good_before_anybody_hears(tmp_path: Pa
     assert lines_of("one_commit_fails", tmp_path / "ledger.db") == ["store: booked 2", "fault: None"]
     report = verify_ledger(tmp_path / "ledger.db")
     assert (report.ok, report.head.seq) == (True, 2)
+
+
+def test_a_reserve_that_a_power_cut_left_empty_is_taken_again(tmp_path: Path) -> None:
+    path = tmp_path / "reserve"
+    path.touch()
+    ballast = Ballast(path, 4096)
+    assert not ballast.held
+    assert ballast.hold()
+    assert path.stat().st_blocks * 512 >= 4096
+    assert ballast.held
 
 
 @pytest.mark.slow

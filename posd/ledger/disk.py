@@ -113,7 +113,11 @@ class Ballast:
 
     @property
     def held(self) -> bool:
-        return self._size == 0 or self._path.exists()
+        """A power cut may have left the name without the space."""
+        try:
+            return self._size == 0 or self._path.stat().st_size == self._size
+        except OSError:
+            return False
 
     def hold(self) -> bool:
         """Take the space while twice as much is free; says whether it is held."""
