@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-from sqlalchemy import Connection
 
 from posd.club.keys import ClubKeys
 from posd.club.people import display_name, phone_mask
 from posd.club.reading import Joining, Reading, Trade
-from posd.club.rows import add, change, find, put
+from posd.club.shelf import Shelf
 from posd.club.shop import Club
-from posd.club.standing import standing_of
+from posd.club.standing import standings_of
 from posd.club.tables import NO_MEMBER, balance, booked, card_key, day_unit, member, movement, person, sale, spend
 from posd.ledger.entries import Kind
 from posd.loyalty.programs import Program
@@ -24,13 +22,15 @@ from posd.sync.sealing import SealError, unseal
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What posting works with: one transaction of one club, and the programs of that moment."""
+    """What posting works with: one transaction of one club, and the programs of that moment. ``touched``: members whose
+    standing is to be reckoned anew, and on which day."""
 
-    connection: Connection
+    shelf: Shelf
     club: Club
     keys: ClubKeys
     programs: tuple[Program, ...]
     next_change: Callable[[], int]
+    touched: dict[str, int] = field(default_factory=dict)
 
     @property
     def club_id(self) -> str:
@@ -55,20 +55,19 @@ def apply(desk: Desk, place: Place, reading: Reading, keys: Iterable[str]) -> No
     if reading.joining is not None:
         _join(desk, place, reading.kind, reading.joining)
         for key in keys:
-            put(desk.connection, card_key, club_id=desk.club_id, key=key, member_id=reading.joining.member_id)
+            desk.shelf.put(card_key, key=key, member_id=reading.joining.member_id)
     if reading.member_id is not None:
         _move(desk, place, reading, reading.member_id)
         _count_spend(desk, place, reading, reading.member_id)
         if reading.kind is Kind.SALE:
             _note_visit(desk, reading.member_id, place.at_ms)
-        refresh_member(desk, reading.member_id, place.day)
+        desk.touched.pop(reading.member_id, None)
+        desk.touched[reading.member_id] = place.day
 
 
 def _book(desk: Desk, place: Place, reading: Reading) -> None:
-    put(
-        desk.connection,
+    desk.shelf.put(
         booked,
-        club_id=desk.club_id,
         entry_id=reading.entry_id,
         member_id=reading.member_id or NO_MEMBER,
         kind=reading.kind.value,
@@ -77,8 +76,7 @@ def _book(desk: Desk, place: Place, reading: Reading) -> None:
         seq=place.seq,
     )
     if reading.kind is Kind.VOID:
-        sold = {"club_id": desk.club_id, "entry_id": reading.ref}
-        change(desk.connection, booked, sold, voided_by=reading.entry_id)
+        desk.shelf.change(booked, {"entry_id": reading.ref}, voided_by=reading.entry_id)
 
 
 def open_person(keys: ClubKeys, sealed: str) -> tuple[str, str] | None:
@@ -94,20 +92,16 @@ def _join(desk: Desk, place: Place, kind: Kind, joining: Joining) -> None:
     if kind is not Kind.ENROL:
         return
     name, phone = open_person(desk.keys, joining.sealed) or ("", "")
-    put(
-        desk.connection,
+    desk.shelf.put(
         member,
-        club_id=desk.club_id,
         member_id=joining.member_id,
         name=display_name(name),
         phone_mask=phone_mask(phone, desk.club.settings.country),
         joined_ms=place.at_ms,
         joined_at=place.till_id,
     )
-    put(
-        desk.connection,
+    desk.shelf.put(
         person,
-        club_id=desk.club_id,
         member_id=joining.member_id,
         sealed=joining.sealed,
         consent=int(joining.consent),
@@ -116,12 +110,11 @@ def _join(desk: Desk, place: Place, kind: Kind, joining: Joining) -> None:
 
 
 def _move(desk: Desk, place: Place, reading: Reading, member_id: str) -> None:
-    identity = {"club_id": desk.club_id, "member_id": member_id}
+    identity = {"member_id": member_id}
     spot = {"till_id": place.till_id, "epoch": place.epoch, "seq": place.seq, "at_ms": place.at_ms}
     for unit, amount in reading.moves.items():
-        add(desk.connection, balance, {**identity, "unit": unit}, {"amount": amount})
-        row = {**identity, **spot, "entry_id": reading.entry_id, "unit": unit, "amount": amount}
-        put(desk.connection, movement, **row)
+        desk.shelf.add(balance, {**identity, "unit": unit}, {"amount": amount})
+        desk.shelf.put(movement, **identity, **spot, entry_id=reading.entry_id, unit=unit, amount=amount)
         _count_unit(desk, place, unit, amount, reading.trade)
 
 
@@ -129,8 +122,8 @@ def _count_unit(desk: Desk, place: Place, unit: str, amount: int, trade: Trade |
     """Roll-up of what members gained and used. A sale says both; other entries only how the balance moved."""
     earned = trade.earned.get(unit, 0) if trade else max(amount, 0)
     spent = trade.spent.get(unit, 0) if trade else max(-amount, 0)
-    key = {"club_id": desk.club_id, "day": place.day, "till_id": place.till_id, "unit": unit}
-    add(desk.connection, day_unit, key, {"earned": earned, "spent": spent})
+    key = {"day": place.day, "till_id": place.till_id, "unit": unit}
+    desk.shelf.add(day_unit, key, {"earned": earned, "spent": spent})
 
 
 def _count_spend(desk: Desk, place: Place, reading: Reading, member_id: str) -> None:
@@ -141,33 +134,34 @@ def _count_spend(desk: Desk, place: Place, reading: Reading, member_id: str) -> 
         day = int(sold["day"]) if sold else day
         trade = trade or (trade_of(sold).reversed() if sold else None)
     if trade is not None:
-        key = {"club_id": desk.club_id, "member_id": member_id, "currency": trade.currency, "day": day}
-        add(desk.connection, spend, key, {"amount_minor": trade.total_minor})
+        key = {"member_id": member_id, "currency": trade.currency, "day": day}
+        desk.shelf.add(spend, key, {"amount_minor": trade.total_minor})
 
 
 def _note_visit(desk: Desk, member_id: str, at_ms: int) -> None:
-    key = {"club_id": desk.club_id, "member_id": member_id}
-    row = find(desk.connection, member, **key)
-    if row is not None and (row.last_sale_ms or 0) < at_ms:
-        change(desk.connection, member, key, last_sale_ms=at_ms)
+    row = desk.shelf.find(member, member_id=member_id)
+    if row is not None and (row["last_sale_ms"] or 0) < at_ms:
+        desk.shelf.change(member, {"member_id": member_id}, last_sale_ms=at_ms)
 
 
-def refresh_member(desk: Desk, member_id: str, today: int) -> None:
-    """Reckon the member's tier anew and number the change, so that every till hears of it."""
-    progress, tier = standing_of(desk.connection, desk.club, desk.programs, member_id, today)
-    change(
-        desk.connection,
-        member,
-        {"club_id": desk.club_id, "member_id": member_id},
-        progress=json.dumps(progress, sort_keys=True),
-        tier=tier,
-        change=desk.next_change(),
-    )
+def refresh_members(desk: Desk) -> None:
+    """Reckon anew the tier of everybody whom this transaction touched, and number the changes, so that every till hears
+    of them. Last of all: it reads what was posted."""
+    desk.shelf.send()
+    desk.shelf.fetch(member, [(member_id,) for member_id in desk.touched])
+    standings: dict[str, tuple[dict[str, int], str | None]] = {}
+    for day in set(desk.touched.values()):
+        member_ids = [member_id for member_id, on in desk.touched.items() if on == day]
+        standings |= standings_of(desk.shelf.connection, desk.club, desk.programs, member_ids, day)
+    for member_id in desk.touched:
+        progress, tier = standings[member_id]
+        told = {"progress": json.dumps(progress, sort_keys=True), "tier": tier, "change": desk.next_change()}
+        desk.shelf.change(member, {"member_id": member_id}, **told)
+    desk.shelf.send()
 
 
 def sale_row(desk: Desk, member_id: str, entry_id: str) -> Mapping[str, Any] | None:
-    row = find(desk.connection, sale, club_id=desk.club_id, member_id=member_id, entry_id=entry_id)
-    return None if row is None else dict(row._mapping)
+    return desk.shelf.find(sale, member_id=member_id, entry_id=entry_id)
 
 
 def trade_of(row: Mapping[str, Any]) -> Trade:

@@ -157,4 +157,4 @@ def _text(value: Any, longest: int = LONGEST) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether both databases can hold it: no NUL (PostgreSQL) and no half of a surrogate pair (UTF-8)."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))

@@ -17,11 +17,12 @@ from posd.club.bell import Bell, rung
 from posd.club.changes import numbered_changes
 from posd.club.database import Database
 from posd.club.deltas import read_page
-from posd.club.effects import Desk, refresh_member
+from posd.club.effects import Desk, refresh_members
 from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
 from posd.club.posting import post_pending, tills_behind
 from posd.club.programs import active_programs
+from posd.club.shelf import Shelf
 from posd.club.shop import Club
 from posd.club.standing import members_to_reckon
 from posd.club.tables import club as clubs
@@ -143,9 +144,9 @@ class Service:
     def _reckon_tiers(self, connection: Connection, since: int, today: int) -> None:
         with numbered_changes(connection, self.club.club_id) as next_change:
             programs = active_programs(connection, self.club.club_id)
-            desk = Desk(connection, self.club, self._keys, programs, next_change)
-            for member_id in members_to_reckon(connection, self.club, programs, since, today) if since else ():
-                refresh_member(desk, member_id, today)
+            members = members_to_reckon(connection, self.club, programs, since, today) if since else ()
+            shelf, touched = Shelf(connection, self.club.club_id), dict.fromkeys(members, today)
+            refresh_members(Desk(shelf, self.club, self._keys, programs, next_change, touched))
         connection.execute(clubs.update().where(clubs.c.club_id == self.club.club_id).values(tiers_day=today))
 
 

@@ -6,7 +6,6 @@ import json
 
 from posd.club.effects import Desk, Place, sale_row, trade_of
 from posd.club.reading import Reading, Trade
-from posd.club.rows import add, change, put
 from posd.club.tables import NO_MEMBER, day_total, sale
 from posd.ledger.entries import Kind
 
@@ -19,8 +18,7 @@ def record_trade(desk: Desk, place: Place, reading: Reading, state: str) -> None
     When it is posted later, only its state changes."""
     member_id = reading.member_id or NO_MEMBER
     if sale_row(desk, member_id, reading.entry_id) is not None:
-        key = {"club_id": desk.club_id, "member_id": member_id, "entry_id": reading.entry_id}
-        change(desk.connection, sale, key, state=state)
+        desk.shelf.change(sale, {"member_id": member_id, "entry_id": reading.entry_id}, state=state)
         return
     trade = reading.trade
     if reading.kind is Kind.VOID and reading.ref is not None:
@@ -32,10 +30,8 @@ def record_trade(desk: Desk, place: Place, reading: Reading, state: str) -> None
 
 
 def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) -> None:
-    put(
-        desk.connection,
+    desk.shelf.put(
         sale,
-        club_id=desk.club_id,
         member_id=reading.member_id or NO_MEMBER,
         entry_id=reading.entry_id,
         till_id=place.till_id,
@@ -54,7 +50,6 @@ def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) 
 
 def _count_day(desk: Desk, place: Place, reading: Reading, trade: Trade) -> None:
     key = {
-        "club_id": desk.club_id,
         "day": place.day,
         "till_id": place.till_id,
         "currency": trade.currency,
@@ -65,4 +60,4 @@ def _count_day(desk: Desk, place: Place, reading: Reading, trade: Trade) -> None
         "total_minor": trade.total_minor,
         "reward_minor": trade.reward_minor,
     }
-    add(desk.connection, day_total, key, figures)
+    desk.shelf.add(day_total, key, figures)
