@@ -13,7 +13,7 @@ import pytest
 
 from posd.errors import LedgerBroken
 from posd.ledger.entries import Head, chained, parse_payload
-from posd.ledger.export import BOM, export_csv, export_json_lines
+from posd.ledger.export import BOM, entry_line, export_csv, export_json_lines
 from posd.ledger.reader import Reader
 from posd.ledger.store import Store
 from posd.ledger.verify import verify_journal, verify_ledger
@@ -169,9 +169,7 @@ def test_a_journal_with_a_double_names_it(ledger: Path, seq: int, same_id: bool,
     head = Head(0, COUNT, bytes.fromhex(json.loads(lines[-1])["head"]["hash"]))
     draft = parse_payload(json.loads(lines[seq])["entry"]["payload"].encode())
     entry = chained(draft if same_id else replace(draft, entry_id=new_id()), head, "t")
-    line = {"seq": entry.seq, "epoch": 0, "id": entry.entry_id.hex(), "prev": entry.prev.hex()}
-    line |= {"hash": entry.hash.hex(), "payload": entry.payload.decode()}
-    broken = verify_journal([*lines[:-1], json.dumps({"entry": line}), lines[-1]]).broken
+    broken = verify_journal([*lines[:-1], entry_line(entry), lines[-1]]).broken
     assert broken is not None
     assert (broken.seq, broken.promise) == (COUNT + 1, promise)
 

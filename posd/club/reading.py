@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posd.ledger.accounts import member_of
-from posd.ledger.entries import Draft, Kind, parse_payload, unit_totals
+from posd.ledger.entries import STATEMENTS, Draft, Kind, parse_payload, unit_totals
 
 LARGEST = 2**60
 """No amount, count or instant of a shop is larger; what is, is an error and must not reach a 64-bit column."""
@@ -75,8 +75,8 @@ def read_entry(payload: bytes) -> Reading:
 
 def _reading(draft: Draft) -> Reading:
     joins = draft.kind in {Kind.ENROL, Kind.LINK}
-    if draft.kind is Kind.READER_CHECK and (draft.legs or draft.member is not None):
-        raise Unreadable("evidence moves nothing and concerns nobody")
+    if draft.kind in STATEMENTS and (draft.legs or draft.member is not None):
+        raise Unreadable("a statement moves nothing and concerns nobody")
     return Reading(
         entry_id=draft.entry_id.hex(),
         kind=draft.kind,

@@ -17,12 +17,20 @@ LEASED = "club:leased"
 """Counter-account of every lease: what the club has set apart."""
 
 _MEMBER = "member:"
+_HOUSE = frozenset({"club", "shop"})
 _LEASE = "lease:"
 
 
 def member_account(member_id: str) -> str:
     """``member_account("0197…")`` is where a member's points and credit stand, each in its own unit."""
     return _MEMBER + member_id
+
+
+def group_of(account: str) -> str:
+    """The line of a statement that an account belongs to: the shop's and the club's own stand alone, those with an id
+    (members' and others) share one line, ``member:*``."""
+    owner, colon, _ = account.partition(":")
+    return account if owner in _HOUSE else owner + colon + "*"
 
 
 def member_of(account: str) -> str | None:

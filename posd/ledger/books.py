@@ -12,8 +12,8 @@ from posd.ledger.club_cache import remember_provisional
 from posd.ledger.connection import savepoint
 from posd.ledger.entries import RESOLVING, Draft, Entry, Head, encode_payload, placed
 from posd.ledger.members import MemberRow
-from posd.ledger.requests import AlreadyResolved, RequestConflict, RequestKey
-from posd.ledger.rows import entry_by_id, head_of, requested, resolution_of
+from posd.ledger.requests import AlreadyResolved, Archived, RequestConflict, RequestKey
+from posd.ledger.rows import archived_seq_of, entry_by_id, head_of, requested, resolution_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -52,8 +52,8 @@ class Books:
     def book(self, slip: Slip) -> Entry:
         """The entry of the slip; the one that stands when its id or its request was booked before (I4).
 
-        Raises `RequestConflict`, `AlreadyResolved`, or ValueError for what the schema refuses; the transaction's other
-        entries stay as they are.
+        Raises `RequestConflict`, `AlreadyResolved`, `Archived`, or ValueError for what the schema refuses; the
+        transaction's other entries stay as they are.
         """
         if slip.request is not None and (booked := requested(self.db, slip.request)) is not None:
             return booked
@@ -104,4 +104,7 @@ class Books:
             resolution = resolution_of(self.db, draft.ref)
             if resolution is not None:
                 raise AlreadyResolved(resolution)
+        archived = archived_seq_of(self.db, draft)
+        if archived is not None:
+            raise Archived(archived)
         raise ValueError(f"the ledger cannot hold this {draft.kind.value}: {refusal}") from refusal

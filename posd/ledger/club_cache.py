@@ -49,6 +49,7 @@ def apply_page(books: Books, page: DeltaPage) -> int:
         db.execute("update till_state set cursor = ?", (page.cursor,))
         if not page.more:
             _sweep(db)
+            db.execute("update till_state set told_seq = max(told_seq, ?)", (page.posted_seq,))
     return told
 
 

@@ -1,7 +1,8 @@
 """The journal for others: JSON Lines that anyone can verify, CSV for a spreadsheet. Both are streams of text.
 
 JSON Lines: first ``{"format": "posd-journal-1", "till": …}``, then one line per entry with the payload as the exact
-text that was hashed, last ``{"head": …}``, so that a file that was cut off is noticed.
+text that was hashed, last ``{"head": …}``, so that a file that was cut off is noticed. A journal whose beginning is in
+an archive says in its first line ``"after"`` which entry it follows, and then in a line per account what that held.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from posd.ledger.entries import GENESIS, Entry, Head
+from posd.errors import LedgerError
+from posd.ledger.connection import snapshot
+from posd.ledger.entries import BEGINNING, Entry, Head
 from posd.ledger.reader import Reader
+from posd.ledger.rows import cut_of, opening_of
 
 FORMAT = "posd-journal-1"
 PAGE = 500
@@ -21,15 +25,20 @@ BOM = "\ufeff"
 COLUMNS = ("seq", "epoch", "id", "kind", "at", "member", "ref", "account", "unit", "amount")
 
 
-def export_json_lines(reader: Reader, out: TextIO) -> int:
-    """Write the whole journal; returns the number of entries. Sales go on meanwhile: what comes later is not in it."""
-    _write(out, {"format": FORMAT, "till": reader.till_id()})
-    head = Head(0, 0, GENESIS)
-    for entry in _journal(reader):
-        _write(out, _line(entry))
+def export_json_lines(reader: Reader, out: TextIO, through: int | None = None) -> int:
+    """Write the journal, up to the entry ``through``; returns the number of entries. Sales go on meanwhile: what comes
+    later is not in it. Raises `LedgerError` when its beginning is archived meanwhile."""
+    with snapshot(reader.db):
+        start, opening = cut_of(reader.db), opening_of(reader.db)
+    out.write(opening_line(reader.till_id(), start))
+    for (account, unit), amount in sorted(opening.items()):
+        out.write(account_line(account, unit, amount))
+    head = start
+    for entry in _journal(reader, start.seq, through):
+        out.write(entry_line(entry))
         head = Head(entry.epoch, entry.seq, entry.hash)
-    _write(out, {"head": {"epoch": head.epoch, "seq": head.seq, "hash": head.hash.hex()}})
-    return head.seq
+    out.write(head_line(head))
+    return head.seq - start.seq
 
 
 def export_csv(reader: Reader, out: TextIO, *, bom: bool = False) -> int:
@@ -43,55 +52,49 @@ def export_csv(reader: Reader, out: TextIO, *, bom: bool = False) -> int:
     rows = csv.writer(out)
     rows.writerow(COLUMNS)
     count = 0
-    for entry in _journal(reader):
+    for entry in _journal(reader, reader.cut().seq):
         rows.writerows(_csv_rows(entry))
         count += 1
     return count
 
 
-def opening_till(document: Mapping[str, Any]) -> str:
-    """The till whose journal begins with this line. Raises ValueError when none does."""
-    if document.get("format") != FORMAT:
-        raise ValueError(f"this is not a journal of {FORMAT}")
-    return str(document["till"])
+def opening_line(till: str, start: Head) -> str:
+    """``start``: the entry that the journal follows."""
+    after = {} if start == BEGINNING else {"after": _position(start)}
+    return _line({"format": FORMAT, "till": till, **after})
 
 
-def entry_of(document: Mapping[str, Any]) -> Entry:
-    """Inverse of a line. Raises KeyError, TypeError or ValueError for anything else."""
-    line = document["entry"]
-    return Entry(
-        seq=int(line["seq"]),
-        epoch=int(line["epoch"]),
-        entry_id=bytes.fromhex(line["id"]),
-        payload=line["payload"].encode(),
-        prev=bytes.fromhex(line["prev"]),
-        hash=bytes.fromhex(line["hash"]),
-    )
+def account_line(account: str, unit: str, amount: int) -> str:
+    return _line({"opening": [account, unit, amount]})
 
 
-def closing_head(document: Mapping[str, Any]) -> Head:
-    """The position that the last line names."""
-    head = document["head"]
-    return Head(int(head["epoch"]), int(head["seq"]), bytes.fromhex(head["hash"]))
-
-
-def _journal(reader: Reader) -> Iterator[Entry]:
-    """In pages, so that a slow reader of the stream holds no snapshot and the log can be cleared."""
-    last, after = reader.head().seq, 0
-    while after < last:
-        page = reader.entries(after, min(PAGE, last - after))
-        yield from page
-        after = page[-1].seq
-
-
-def _line(entry: Entry) -> dict[str, Any]:
+def entry_line(entry: Entry) -> str:
     place = {"seq": entry.seq, "epoch": entry.epoch, "id": entry.entry_id.hex()}
     chain = {"prev": entry.prev.hex(), "hash": entry.hash.hex()}
-    return {"entry": {**place, **chain, "payload": entry.payload.decode()}}
+    return _line({"entry": {**place, **chain, "payload": entry.payload.decode()}})
 
 
-def _write(out: TextIO, document: Mapping[str, Any]) -> None:
-    out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
+def head_line(head: Head) -> str:
+    return _line({"head": _position(head)})
+
+
+def _position(head: Head) -> dict[str, Any]:
+    return {"epoch": head.epoch, "seq": head.seq, "hash": head.hash.hex()}
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _journal(reader: Reader, after: int, through: int | None = None) -> Iterator[Entry]:
+    """In pages, so that a slow reader of the stream holds no snapshot and the log can be cleared."""
+    last = reader.head().seq if through is None else through
+    while after < last:
+        page = reader.entries(after, min(PAGE, last - after))
+        if not page or page[0].seq != after + 1:
+            raise LedgerError(f"entry {after + 1} was archived meanwhile; export again")
+        yield from page
+        after = page[-1].seq
 
 
 def _csv_rows(entry: Entry) -> Iterator[tuple[object, ...]]:

@@ -13,7 +13,8 @@ from posd.ledger.books import Books
 from posd.ledger.connection import CREATION, WRITING, apply, connect_writer, transaction
 from posd.ledger.disk import sync_directory
 from posd.ledger.entries import Head
-from posd.ledger.migrations import migrate, scripts, version_of
+from posd.ledger.migrations import bring_up, scripts, version_of
+from posd.ledger.rows import cut_of
 from posd.ledger.trouble import as_ledger_error
 from posd.ledger.verify import verify_entries
 
@@ -54,7 +55,7 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
         )
     if version == 0:
         apply(db, CREATION)
-    migrate(db, steps)
+    bring_up(db, path, steps)
     apply(db, WRITING)
     sync_directory(path.parent)  # also after an error: an old log must not come back under its name
 
@@ -91,7 +92,8 @@ def _check_new_entries(books: Books) -> None:
         "select coalesce(entry.epoch, 0), verified_seq, verified_hash from till_state "
         "left join entry on entry.seq = verified_seq"
     ).fetchone()
-    report = verify_entries(books.db, books.till_id, Head(*row))
+    start = max(cut_of(books.db), Head(*row), key=lambda head: head.seq)
+    report = verify_entries(books.db, books.till_id, start)
     if report.broken is not None:
         raise LedgerBroken(
             f"the ledger is broken: {report.broken}. Keep the file, run `posd ledger verify`, restore from the club"

@@ -15,7 +15,7 @@ from posd.ledger.entries import Entry, Head, Kind
 from posd.ledger.leases import Held, OpenLease
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
-from posd.ledger.rows import SELECT_ENTRY, entry_by_id, head_of, requested
+from posd.ledger.rows import SELECT_ENTRY, cut_of, entry_by_id, head_of, requested
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,6 +29,10 @@ LEASES = "select account, unit, rest from lease where member = ? order by seq, u
 OPEN_LEASES = """
 select account, json_group_object(unit, rest), lease.member, max(recalled), payload from lease
 join entry using (seq) group by account order by max(recalled) desc, seq limit ?"""
+ACCOUNT = """
+select unit, sum(amount) from (
+    select unit, amount from opening where account = ? union all select unit, amount from leg where account = ?)
+group by unit"""
 COUNTS = """
 select (select coalesce(max(seq), 0) from entry), (select count(*) from outbox), (select count(*) from parked),
        (select count(*) from member)"""
@@ -98,6 +102,10 @@ class Reader:
 
     def acked_seq(self) -> int:
         return int(self._one("select acked_seq from till_state"))
+
+    def cut(self) -> Head:
+        """Where this file begins: the last archived entry, or the beginning of all."""
+        return cut_of(self.db)
 
     def entry(self, entry_id: bytes) -> Entry | None:
         return entry_by_id(self.db, entry_id)
@@ -186,9 +194,8 @@ class Reader:
     # Figures
 
     def balance(self, account: str) -> dict[str, int]:
-        """Sum of an account's legs in this journal, by unit. (What a member may spend is `standing`.)"""
-        rows = self.db.execute("select unit, sum(amount) from leg where account = ? group by unit", (account,))
-        return dict(rows.fetchall())
+        """Sum of an account's legs since the beginning of all, by unit. (What a member may spend is `standing`.)"""
+        return dict(self.db.execute(ACCOUNT, (account, account)).fetchall())
 
     def counts(self) -> dict[str, int]:
         """Cheap figures for metrics: ``entries``, ``outbox``, ``parked``, ``members``."""

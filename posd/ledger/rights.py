@@ -5,13 +5,15 @@ from __future__ import annotations
 from posd.ledger.accounts import lease_of
 from posd.ledger.chain import Broken
 from posd.ledger.entries import Draft, Kind
+from posd.ledger.totals import Balances
 
 
 class Rights:
-    """The rests of all leases while a journal is read from its beginning."""
+    """The rests of all leases while a journal is read; ``opening`` is what accounts held before its first entry."""
 
-    def __init__(self) -> None:
-        self.rests: dict[tuple[str, str], int] = {}
+    def __init__(self, opening: Balances) -> None:
+        found = (((lease_of(account), unit), amount) for (account, unit), amount in opening.items())
+        self.rests = {(lease, unit): amount for (lease, unit), amount in found if lease is not None and amount}
         """(lease, unit) → rest; those that hold nothing are left out."""
 
     def follow(self, seq: int, draft: Draft) -> None:

@@ -25,12 +25,13 @@ from posd.ledger.mark import Mark
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.opening import NewerSchema, open_books
 from posd.ledger.reader import Backlog, Parked, Reader
-from posd.ledger.requests import AlreadyResolved, NotBooked, RequestConflict, RequestKey
+from posd.ledger.requests import AlreadyResolved, Archived, NotBooked, RequestConflict, RequestKey
 from posd.ledger.writer import Writer
 from posd.machine import Uuid7Source
 
 __all__ = [
     "AlreadyResolved",
+    "Archived",
     "Backlog",
     "LedgerForked",
     "NotBooked",
@@ -52,7 +53,7 @@ BALLAST_BYTES = 8 * 1024 * 1024
 class _Writing(Protocol):
     @property
     def fault(self) -> str | None: ...
-    def submit(self, work: Callable[[Books], T]) -> Future[T]: ...
+    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]: ...
     def close(self) -> None: ...
 
 
@@ -62,7 +63,7 @@ class _Refusing:
     def __init__(self, reason: str) -> None:
         self.fault = reason
 
-    def submit(self, work: Callable[[Books], T]) -> Future[T]:
+    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
         future: Future[T] = Future()
         future.set_exception(LedgerUnwritable(self.fault))
         return future
@@ -164,6 +165,7 @@ class Store:
 
         The same entry id, or the same request, answers with the entry that stands (I4). The future fails with
         `RequestConflict` (id or request used for something else), `AlreadyResolved` (with the void that stands),
+        `Archived` (booked long ago),
         ValueError (the schema refuses the draft) or `LedgerUnwritable` (unknown: hand it in again, with the same id).
         Raises ValueError or TypeError at once for a body that is not integers and text.
         """
@@ -183,6 +185,10 @@ class Store:
     def apply_deltas(self, page: DeltaPage) -> Future[int]:
         """Take in a page of the club's changes and its cursor; resolves to how many members changed."""
         return self._writing.submit(lambda books: apply_page(books, page))
+
+    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
+        """Work of the ledger's own rooms, inside the writer's transaction; ``weight`` is its log, in sales."""
+        return self._writing.submit(work, weight)
 
     def clear_cursor(self) -> Future[None]:
         """The club answered 410: read its feed from the beginning; members stay known until that is through."""

@@ -44,6 +44,8 @@ class Job(Generic[T]):
 
     work: Callable[[Books], T]
     future: Future[T] = field(default_factory=Future)
+    weight: int = 1
+    """How much log it makes, in sales."""
 
 
 class Writer:
@@ -77,9 +79,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Books], T]) -> Future[T]:
+    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
         """Thread-safe. May take as long as a commit: the caller writes when nobody else does."""
-        job = Job(work)
+        job = Job(work, weight=weight)
         with self._gate:
             if self._closed:
                 job.future.set_exception(LedgerUnwritable("the ledger is closed; start posd again"))
@@ -155,7 +157,7 @@ class Writer:
     def _serve(self, jobs: list[Job[Any]]) -> None:
         try:
             answers = self._commit_or_reopen(jobs)
-            self._unsettled += len(jobs)
+            self._unsettled += sum(job.weight for job in jobs)
             if self._books is not None:
                 self._on_commit(self._books)
             # Last, so that whoever waits finds this thread asleep: both need the interpreter's lock.
