@@ -1,7 +1,8 @@
 """Many rows in one statement: read them by key, insert them, change them. On both databases.
 
-PostgreSQL takes the columns as arrays (``unnest``), so a run of rows is one round trip; SQLite has no round trips, and
-its driver repeats a prepared statement. Statements are built once per table and set of columns.
+A run of rows travels as one JSON text, so that it is one round trip; only what is written to SQLite, where there are no
+round trips, is a prepared statement that its driver repeats. Columns hold texts and integers, no bytes. Statements are
+built once per table and set of columns.
 """
 
 from __future__ import annotations
@@ -12,38 +13,36 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
-    Executable,
-    FromClause,
-    String,
+    Select,
     Table,
+    Text,
     UpdateBase,
     bindparam,
-    column,
+    cast,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import ARRAY
 
 Columns = tuple[str, ...]
 Values = Sequence[Any]
 """One value for each of the columns."""
+Given = dict[str, ColumnElement[Any]]
+"""What stands for the value of each column in a statement."""
 Build = Callable[[Table, Columns, bool], UpdateBase]
-"""Makes a statement for columns that are given as arrays, or one row at a time."""
+"""Makes a statement for rows that come as JSON, or one at a time."""
 
 
 def rows_at(connection: Connection, table: Table, columns: Columns, keys: Sequence[Values]) -> list[dict[str, Any]]:
     """The rows whose ``columns`` have the values of one of ``keys`` (each once)."""
     if not keys:
         return []
-    if _has_arrays(connection):
-        found = connection.execute(_select_from_arrays(table, columns), _arrays(columns, keys))
-    else:
-        found = connection.execute(_select_from_json(table, columns), {"keys": json.dumps(keys)})
+    found = connection.execute(_select(table, columns, _is_remote(connection)), {_ROWS: json.dumps(keys)})
     return [dict(row._mapping) for row in found]
 
 
@@ -60,58 +59,55 @@ def change_rows(connection: Connection, table: Table, columns: Columns, rows: Se
 def _write(connection: Connection, build: Build, table: Table, columns: Columns, rows: Sequence[Values]) -> None:
     if not rows:
         return
-    if _has_arrays(connection):
-        connection.execute(build(table, columns, True), _arrays(columns, rows))
+    if _is_remote(connection):
+        connection.execute(build(table, columns, True), {_ROWS: json.dumps(rows, ensure_ascii=False)})
     else:
         text, places = _repeated(build, table, columns)
         connection.exec_driver_sql(text, [tuple([row[place] for place in places]) for row in rows])
 
 
-def _has_arrays(connection: Connection) -> bool:
+def _is_remote(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def _arrays(columns: Columns, rows: Sequence[Values]) -> dict[str, list[Any]]:
-    return {_given(name): list(values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)}
+_ROWS = "rows"
 
 
-def _given(name: str) -> str:
+def _postgresql_json(table: Table, columns: Columns) -> Given:
+    rows = cast(bindparam(_ROWS, type_=Text), JSON)
+    each = func.json_array_elements(rows).table_valued("value", name="given").render_derived()
+    return {name: cast(each.c.value.op("->>")(n), table.c[name].type) for n, name in enumerate(columns)}
+
+
+def _sqlite_json(columns: Columns) -> Given:
+    each = func.json_each(bindparam(_ROWS, type_=Text)).table_valued("value", name="given")
+    return {name: func.json_extract(each.c.value, f"$[{n}]") for n, name in enumerate(columns)}
+
+
+def _single(table: Table, columns: Columns) -> Given:
+    return {name: bindparam(_parameter(name), type_=table.c[name].type) for name in columns}
+
+
+def _parameter(name: str) -> str:
     return f"to_{name}"
 
 
-def _unnested(table: Table, columns: Columns) -> FromClause:
-    arrays = [bindparam(_given(name), type_=ARRAY(table.c[name].type)) for name in columns]
-    typed = [column(name, table.c[name].type) for name in columns]
-    return func.unnest(*arrays).table_valued(*typed, name="given").render_derived()
-
-
-def _single(table: Table, columns: Columns) -> dict[str, ColumnElement[Any]]:
-    return {name: bindparam(_given(name), type_=table.c[name].type) for name in columns}
+@lru_cache(maxsize=64)
+def _select(table: Table, columns: Columns, remote: bool) -> Select[Any]:
+    given = _postgresql_json(table, columns) if remote else _sqlite_json(columns)
+    return select(table).where(*(table.c[name] == value for name, value in given.items()))
 
 
 @lru_cache(maxsize=64)
-def _select_from_arrays(table: Table, columns: Columns) -> Executable:
-    given = _unnested(table, columns)
-    return select(table).where(*(table.c[name] == given.c[name] for name in columns))
-
-
-@lru_cache(maxsize=64)
-def _select_from_json(table: Table, columns: Columns) -> Executable:
-    each = func.json_each(bindparam("keys", type_=String)).table_valued("value", name="given")
-    parts = (func.json_extract(each.c.value, f"$[{n}]") for n in range(len(columns)))
-    return select(table).where(*(table.c[name] == part for name, part in zip(columns, parts, strict=True)))
-
-
-@lru_cache(maxsize=64)
-def _insert(table: Table, columns: Columns, on_arrays: bool) -> UpdateBase:
-    if on_arrays:
-        return insert(table).from_select(list(columns), select(*_unnested(table, columns).c))
+def _insert(table: Table, columns: Columns, remote: bool) -> UpdateBase:
+    if remote:
+        return insert(table).from_select(list(columns), select(*_postgresql_json(table, columns).values()))
     return insert(table).values(_single(table, columns))
 
 
 @lru_cache(maxsize=64)
-def _update(table: Table, columns: Columns, on_arrays: bool) -> UpdateBase:
-    given = dict(_unnested(table, columns).c.items()) if on_arrays else _single(table, columns)
+def _update(table: Table, columns: Columns, remote: bool) -> UpdateBase:
+    given = _postgresql_json(table, columns) if remote else _single(table, columns)
     key = {part.name for part in table.primary_key}
     at = (table.c[name] == given[name] for name in columns if name in key)
     return update(table).where(*at).values({name: given[name] for name in columns if name not in key})
@@ -121,5 +117,5 @@ def _update(table: Table, columns: Columns, on_arrays: bool) -> UpdateBase:
 def _repeated(build: Build, table: Table, columns: Columns) -> tuple[str, tuple[int, ...]]:
     """The text for SQLite's driver, and which of the values stands at each of its question marks."""
     compiled = build(table, columns, False).compile(dialect=sqlite.dialect())
-    names = [_given(name) for name in columns]
+    names = [_parameter(name) for name in columns]
     return str(compiled), tuple(names.index(name) for name in compiled.positiontup or ())

@@ -76,7 +76,7 @@ def _book(desk: Desk, place: Place, reading: Reading) -> None:
         seq=place.seq,
     )
     if reading.kind is Kind.VOID:
-        desk.shelf.change(booked, {"entry_id": reading.ref}, voided_by=reading.entry_id)
+        desk.shelf.change(booked, (reading.ref,), voided_by=reading.entry_id)
 
 
 def open_person(keys: ClubKeys, sealed: str) -> tuple[str, str] | None:
@@ -110,11 +110,17 @@ def _join(desk: Desk, place: Place, kind: Kind, joining: Joining) -> None:
 
 
 def _move(desk: Desk, place: Place, reading: Reading, member_id: str) -> None:
-    identity = {"member_id": member_id}
-    spot = {"till_id": place.till_id, "epoch": place.epoch, "seq": place.seq, "at_ms": place.at_ms}
+    spot = {
+        "member_id": member_id,
+        "entry_id": reading.entry_id,
+        "till_id": place.till_id,
+        "epoch": place.epoch,
+        "seq": place.seq,
+        "at_ms": place.at_ms,
+    }
     for unit, amount in reading.moves.items():
-        desk.shelf.add(balance, {**identity, "unit": unit}, {"amount": amount})
-        desk.shelf.put(movement, **identity, **spot, entry_id=reading.entry_id, unit=unit, amount=amount)
+        desk.shelf.add(balance, (member_id, unit), amount=amount)
+        desk.shelf.put(movement, **spot, unit=unit, amount=amount)
         _count_unit(desk, place, unit, amount, reading.trade)
 
 
@@ -122,8 +128,7 @@ def _count_unit(desk: Desk, place: Place, unit: str, amount: int, trade: Trade |
     """Roll-up of what members gained and used. A sale says both; other entries only how the balance moved."""
     earned = trade.earned.get(unit, 0) if trade else max(amount, 0)
     spent = trade.spent.get(unit, 0) if trade else max(-amount, 0)
-    key = {"day": place.day, "till_id": place.till_id, "unit": unit}
-    desk.shelf.add(day_unit, key, {"earned": earned, "spent": spent})
+    desk.shelf.add(day_unit, (place.day, place.till_id, unit), earned=earned, spent=spent)
 
 
 def _count_spend(desk: Desk, place: Place, reading: Reading, member_id: str) -> None:
@@ -134,14 +139,13 @@ def _count_spend(desk: Desk, place: Place, reading: Reading, member_id: str) -> 
         day = int(sold["day"]) if sold else day
         trade = trade or (trade_of(sold).reversed() if sold else None)
     if trade is not None:
-        key = {"member_id": member_id, "currency": trade.currency, "day": day}
-        desk.shelf.add(spend, key, {"amount_minor": trade.total_minor})
+        desk.shelf.add(spend, (member_id, trade.currency, day), amount_minor=trade.total_minor)
 
 
 def _note_visit(desk: Desk, member_id: str, at_ms: int) -> None:
-    row = desk.shelf.find(member, member_id=member_id)
+    row = desk.shelf.find(member, member_id)
     if row is not None and (row["last_sale_ms"] or 0) < at_ms:
-        desk.shelf.change(member, {"member_id": member_id}, last_sale_ms=at_ms)
+        desk.shelf.change(member, (member_id,), last_sale_ms=at_ms)
 
 
 def refresh_members(desk: Desk) -> None:
@@ -156,12 +160,12 @@ def refresh_members(desk: Desk) -> None:
     for member_id in desk.touched:
         progress, tier = standings[member_id]
         told = {"progress": json.dumps(progress, sort_keys=True), "tier": tier, "change": desk.next_change()}
-        desk.shelf.change(member, {"member_id": member_id}, **told)
+        desk.shelf.change(member, (member_id,), **told)
     desk.shelf.send()
 
 
 def sale_row(desk: Desk, member_id: str, entry_id: str) -> Mapping[str, Any] | None:
-    return desk.shelf.find(sale, member_id=member_id, entry_id=entry_id)
+    return desk.shelf.find(sale, member_id, entry_id)
 
 
 def trade_of(row: Mapping[str, Any]) -> Trade:

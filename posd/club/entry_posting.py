@@ -63,7 +63,7 @@ def post_row(desk: Desk, row: Row, said: Said | None) -> None:
 
 
 def note(desk: Desk, row: Row, verdict: Verdict) -> None:
-    key = {"till_id": row["till_id"], "epoch": row["epoch"], "seq": row["seq"]}
+    key = (row["till_id"], row["epoch"], row["seq"])
     state = "parked" if verdict.reason else "posted"
     desk.shelf.change(journal, key, state=state, reason=verdict.reason, waits_for=verdict.waits_for)
 
@@ -73,7 +73,7 @@ def _read(desk: Desk, row: Row) -> Said | None:
         reading = read_entry(bytes(row["payload"]))
     except Unreadable:
         return None
-    writer = desk.shelf.find(till, till_id=row["till_id"])
+    writer = desk.shelf.find(till, row["till_id"])
     at_ms = happened_ms(reading.wall_ms, row["received_ms"], writer["created_ms"] if writer else 0)
     day = desk.club.settings.day(at_ms)
     return reading, Place(row["till_id"], row["epoch"], row["seq"], row["received_ms"], at_ms, day)
@@ -97,11 +97,11 @@ def _facts(desk: Desk, reading: Reading) -> Facts:
 
 
 def _booked(desk: Desk, entry_id: str) -> Row | None:
-    return desk.shelf.find(booked, entry_id=entry_id)
+    return desk.shelf.find(booked, entry_id)
 
 
 def _is_member(desk: Desk, member_id: str) -> bool:
-    return desk.shelf.find(member, member_id=member_id) is not None
+    return desk.shelf.find(member, member_id) is not None
 
 
 def _balances(desk: Desk, member_id: str) -> dict[str, int]:
@@ -109,7 +109,7 @@ def _balances(desk: Desk, member_id: str) -> dict[str, int]:
 
 
 def _owners(desk: Desk, keys: Iterable[str]) -> dict[str, str]:
-    found = {key: desk.shelf.find(card_key, key=key) for key in keys}
+    found = {key: desk.shelf.find(card_key, key) for key in keys}
     return {key: str(row["member_id"]) for key, row in found.items() if row is not None}
 
 

@@ -68,9 +68,9 @@ class Shelf:
         self.keep(table, rows_at(self.connection, table, ("club_id", column), given))
         index.known.update(wanted)
 
-    def find(self, table: Table, **key: Any) -> Row | None:
+    def find(self, table: Table, *key: Any) -> Row | None:
         """The row at a whole key, or None."""
-        return self._find(table, _key_of(table, key))
+        return self._find(table, key)
 
     def find_all(self, table: Table, first: str) -> list[Row]:
         """All rows whose key begins with ``first``."""
@@ -93,21 +93,19 @@ class Shelf:
         group[key] = self._new.setdefault(table, {})[key] = row
         self._note(table, key, row)
 
-    def change(self, table: Table, key: Mapping[str, Any], **values: Any) -> None:
+    def change(self, table: Table, key: Key, **values: Any) -> None:
         """Set columns of the row at ``key``; nothing when there is none."""
-        place = _key_of(table, key)
-        row = self._find(table, place)
+        row = self._find(table, key)
         if row is not None:
-            self._set(table, place, row, values)
+            self._set(table, key, row, values)
 
-    def add(self, table: Table, key: Mapping[str, Any], amounts: Mapping[str, int]) -> None:
+    def add(self, table: Table, key: Key, **amounts: int) -> None:
         """Add to the row at ``key``, which is made when it is not there."""
-        place = _key_of(table, key)
-        row = self._find(table, place)
+        row = self._find(table, key)
         if row is None:
-            self.put(table, **key, **amounts)
+            self.put(table, **dict(zip(_key_columns(table), key, strict=True)), **amounts)
         else:
-            self._set(table, place, row, {name: row[name] + amount for name, amount in amounts.items()})
+            self._set(table, key, row, {name: row[name] + amount for name, amount in amounts.items()})
 
     def send(self) -> None:
         """Write down all that was put and changed."""

@@ -18,7 +18,7 @@ def record_trade(desk: Desk, place: Place, reading: Reading, state: str) -> None
     When it is posted later, only its state changes."""
     member_id = reading.member_id or NO_MEMBER
     if sale_row(desk, member_id, reading.entry_id) is not None:
-        desk.shelf.change(sale, {"member_id": member_id, "entry_id": reading.entry_id}, state=state)
+        desk.shelf.change(sale, (member_id, reading.entry_id), state=state)
         return
     trade = reading.trade
     if reading.kind is Kind.VOID and reading.ref is not None:
@@ -49,15 +49,10 @@ def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) 
 
 
 def _count_day(desk: Desk, place: Place, reading: Reading, trade: Trade) -> None:
-    key = {
-        "day": place.day,
-        "till_id": place.till_id,
-        "currency": trade.currency,
-        "carded": int(reading.member_id is not None),
-    }
-    figures = {
-        "sales": SALES.get(reading.kind, 0),
-        "total_minor": trade.total_minor,
-        "reward_minor": trade.reward_minor,
-    }
-    desk.shelf.add(day_total, key, figures)
+    desk.shelf.add(
+        day_total,
+        (place.day, place.till_id, trade.currency, int(reading.member_id is not None)),
+        sales=SALES.get(reading.kind, 0),
+        total_minor=trade.total_minor,
+        reward_minor=trade.reward_minor,
+    )
