@@ -17,7 +17,7 @@ from posd.club.reading import Unreadable, read_entry
 from posd.club.shop import happened_ms
 from posd.club.tables import invitation
 from posd.club.throttle import Throttle
-from posd.club.tills import CODE_LIFE_MS, admit, is_fresh, new_invitation
+from posd.club.tills import CODE_LIFE_MS, Newcomer, admit, is_fresh, new_invitation
 from posd.sync.wire import TillRequest
 from tests.fakes.clock import FakeClock
 
@@ -35,8 +35,8 @@ def test_a_code_is_easy_to_read_out_and_used_once(tmp_path: Path) -> None:
         assert code.replace("-", "") not in str(stored)
 
         def join(till_id: str) -> bool:
-            request = TillRequest(code, "Till", "0")
-            return database.write(lambda c: admit(c, club, keys, request, till_id, clock.now())) is not None
+            newcomer = Newcomer(TillRequest(code, "Till", "0"), till_id, "ab" * 32)
+            return database.write(lambda c: admit(c, club, keys, newcomer, clock.now())) is not None
 
         assert join("a")
         assert not join("b")

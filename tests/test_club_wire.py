@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,12 +16,14 @@ from sqlalchemy import select
 
 from posd.clock import Instant
 from posd.club.owner import list_tills, revoke_till
-from posd.club.tables import journal, till
+from posd.club.tables import invitation, journal, till
 from posd.ledger.entries import GENESIS, Draft, Head, Kind, chained
+from posd.sync.identity import SigningKey
 from posd.sync.wire import PushReply, PushRequest, TillRequest, TillStatus
 from tests.fakes.journal import FakeTill
 from tests.fakes.postgres import ENGINES, database_url
 from tests.fakes.running_club import RunningClub
+from tests.fakes.till_keys import KEYS, SignedBy
 
 KEY = "ab" * 16
 
@@ -39,8 +41,8 @@ def one(club: RunningClub) -> Iterator[FakeTill]:
     fake.close()
 
 
-def post(url: str, document: object, **headers: str) -> requests.Response:
-    return requests.post(url, json=document, headers=headers, timeout=20)
+def post(url: str, document: object, key: SigningKey | None = None) -> requests.Response:
+    return requests.post(url, json=document, auth=SignedBy(key or SigningKey.of(os.urandom(32))), timeout=20)
 
 
 # ---- joining ----
@@ -61,7 +63,7 @@ def test_a_till_joins_once_with_a_code_and_gets_what_it_must_know(club: RunningC
 def test_all_tills_of_a_club_get_the_same_keys(club: RunningClub) -> None:
     first, second = club.enrol("Till 1"), club.enrol("Till 2")
     assert (first.card_key, first.seal_key) == (second.card_key, second.seal_key)
-    assert first.token != second.token
+    assert first.club_key == second.club_key
 
 
 def test_guessing_codes_is_slowed_down(club: RunningClub) -> None:
@@ -73,30 +75,37 @@ def test_guessing_codes_is_slowed_down(club: RunningClub) -> None:
     assert rightful.status_code == 429, "the right code from the same place has to wait too"
 
 
-def test_the_database_knows_no_token_and_no_code(club: RunningClub) -> None:
-    grant = club.enrol()
+def test_the_database_knows_public_keys_and_no_code(club: RunningClub) -> None:
+    key, code = SigningKey.of(os.urandom(32)), club.invite()
+    assert post(club.url + "/v1/tills", TillRequest(code, "Till 1", "0").as_json(), key).status_code == 201
     assert club.opened is not None
-    rows = club.opened.database.read(lambda c: list(c.execute(select(till)).mappings()))
-    assert grant.token not in json.dumps([dict(row) for row in rows])
+    rows = club.opened.database.read(lambda c: [*c.execute(select(till)).mappings(), *c.execute(select(invitation))])
+    stored = str([*map(str, rows)])
+    assert key.public in stored, "positive control"
+    assert code not in stored and code.replace("-", "") not in stored
 
 
 # ---- who may speak ----
 
 
-def test_without_its_token_a_till_is_not_heard(club: RunningClub, one: FakeTill) -> None:
+def test_without_its_signature_a_till_is_not_heard(club: RunningClub, one: FakeTill) -> None:
     url = f"{club.url}/v1/tills/{one.grant.till_id}/deltas"
-    for header in ("", "Bearer ", "Bearer wrong", f"Basic {one.grant.token}", one.grant.token):
+    for header in ("", "Bearer ", "Bearer wrong", f"Bearer {one.grant.till_id}", "Signature"):
         answer = requests.get(url, headers={"Authorization": header}, timeout=20)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), header
+    answer = requests.get(url, auth=SignedBy(SigningKey.of(os.urandom(32))), timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), "a stranger's key"
+    assert requests.get(url, auth=SignedBy(KEYS[one.grant.till_id]), timeout=20).status_code == 200, "positive control"
 
 
-def test_a_till_of_no_possible_name_is_not_heard(club: RunningClub) -> None:
+def test_a_till_of_no_possible_name_is_not_heard(club: RunningClub, one: FakeTill) -> None:
     for name in ("%00", "%ff", "a%00b", "x" * 4000):
-        answer = requests.get(f"{club.url}/v1/tills/{name}/deltas", headers={"Authorization": "Bearer x"}, timeout=20)
-        assert answer.status_code == 401, name
+        url, auth = f"{club.url}/v1/tills/{name}/deltas", SignedBy(KEYS[one.grant.till_id])
+        assert requests.get(url, auth=auth, timeout=20).status_code == 401, name
+        assert requests.get(url, headers={"Authorization": "Bearer x"}, timeout=20).status_code == 401, name
 
 
-def test_a_token_opens_its_own_till_only(club: RunningClub, one: FakeTill) -> None:
+def test_a_key_opens_its_own_till_only(club: RunningClub, one: FakeTill) -> None:
     other = club.enrol("Till 2")
     answer = one.session.get(f"{club.url}/v1/tills/{other.till_id}/deltas", timeout=20)
     assert answer.status_code == 401

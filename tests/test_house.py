@@ -57,6 +57,9 @@ LAYERS = (
     ("posd.sync.port", RULES),
     ("posd.sync.port_messages", RULES),
     ("posd.sync.sealing", RULES),
+    ("posd.sync.signing", RULES),
+    ("posd.sync.identity", RULES),
+    ("posd.sync.words", RULES),
     ("posd.ledger", EDGES),
     ("posd.sync", EDGES),
 )

@@ -64,6 +64,8 @@ TABLE: list[tuple[Answer, Outcome]] = [
     (Answer(511), Retry(Reason.NOT_THE_CLUB)),
     (Answer(401), Pause(Reason.NOT_ACCEPTED)),
     (Answer(403), Pause(Reason.NOT_ACCEPTED)),
+    (Answer(401, code="till_revoked"), Pause(Reason.REVOKED)),
+    (Answer(401, code="till_revoked", html=True), Retry(Reason.NOT_THE_CLUB)),
     (Answer(403, html=True), Retry(Reason.NOT_THE_CLUB)),
     (Answer(404), Pause(Reason.NOT_ACCEPTED)),
     (Answer(418), Pause(Reason.NOT_ACCEPTED)),

@@ -22,6 +22,7 @@ from posd.sync.enrolment import enrol_till
 from posd.sync.grant import Linked
 from posd.sync.link import LinkState
 from posd.sync.local_port import LocalPort
+from posd.sync.outcomes import Reason
 from posd.sync.sealing import seal
 from posd.sync.wire import ReaderStatus, TillStatus
 from posd.sync.worker import SyncWorker
@@ -171,7 +172,8 @@ def test_a_till_that_is_shut_out_pauses_and_keeps_selling(till: LinkedTill, club
     till.sell(member, 5)
     eventually(lambda: till.port.link.state is LinkState.PAUSED)
     assert till.port.queue() == 1
-    assert "posd sync now" in till.port.link.advice
+    assert till.port.link.reason is Reason.REVOKED
+    assert "keep selling" in till.port.link.advice
 
 
 def test_a_wrong_code_is_refused_with_advice(club: RunningClub, tmp_path: Path) -> None:

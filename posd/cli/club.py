@@ -18,6 +18,7 @@ from posd.machine import notify_systemd
 try:
     from posd.club import owner, serving, shop
     from posd.club.login import login_link
+    from posd.club.tills import BY_HAND, UNATTENDED_GROUPS, Terms
     from posd.club.trouble import in_plain_words
 except ModuleNotFoundError as missing:  # a till without the extra has no SQLAlchemy
     raise ConfigError(f"the club is not installed here ({missing.name}); run: pip install 'posd[club]'") from missing
@@ -95,12 +96,18 @@ def page(place: Place, host: str, port: int, as_json: bool) -> None:
 
 
 @club.command()
+@click.option("--unattended", is_flag=True, help="A long code for set-up by a program.")
+@click.option("--uses", type=click.IntRange(1, 1000), default=1, help="With --unattended: how many tills it lets in.")
+@click.option("--hours", type=click.IntRange(1, 24 * 90), default=24, help="With --unattended: how long it is good.")
 @json_option
 @database_option
 @pass_place
-def invite(place: Place, as_json: bool, database: str | None) -> None:
+def invite(place: Place, unattended: bool, uses: int, hours: int, as_json: bool, database: str | None) -> None:
     """Make a code by which one till may join within 24 hours."""
-    code = owner.invite(club_dir(place), database)
+    if not unattended and (uses, hours) != (1, 24):
+        raise ConfigError("--uses and --hours need --unattended: a code that is typed is good for one till and a day")
+    terms = Terms(UNATTENDED_GROUPS, uses, hours * 3_600_000) if unattended else BY_HAND
+    code = owner.invite(club_dir(place), database, terms)
     print_json({"invitation": code}) if as_json else click.echo(
         f"{code}  (on the till: posd enrol CLUB-ADDRESS {code})"
     )
@@ -191,13 +198,14 @@ def till() -> None:
 @database_option
 @pass_place
 def till_list(place: Place, as_json: bool, database: str | None) -> None:
-    """Tills, when they were last heard of, and whether they are shut out."""
+    """Tills, the four words of their joining, and whether they are shut out."""
     rows = owner.list_tills(club_dir(place), database)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['till_id']}  {row['name']}{'  shut out' if row['revoked_ms'] else ''}")
+        shut = "  shut out" if row["revoked_ms"] else ""
+        click.echo(f"{row['till_id']}  {row['name']}  {row['words']}{shut}")
 
 
 @till.command("revoke")

@@ -24,7 +24,7 @@ from posd.club.programs import put_program, ready_programs, stop_program
 from posd.club.shop import Club, Settings, read_club, settings_text
 from posd.club.tables import club as clubs
 from posd.club.tables import journal, member, till
-from posd.club.tills import new_invitation, revoke
+from posd.club.tills import BY_HAND, Terms, new_invitation, revoke
 from posd.errors import ConfigError
 from posd.ledger.members import MemberRow
 from posd.loyalty.programs import Program
@@ -107,10 +107,10 @@ def _change(state_dir: Path, database_url: str | None, work: Callable[[Connectio
         return opened.database.write(lambda connection: work(connection, opened.club.club_id))
 
 
-def invite(state_dir: Path, database_url: str | None = None) -> str:
-    """An invitation code for one till, good for 24 hours."""
+def invite(state_dir: Path, database_url: str | None = None, terms: Terms = BY_HAND) -> str:
+    """An invitation code; without ``terms`` for one till, good for 24 hours."""
     now = SystemClock().now()
-    return _change(state_dir, database_url, lambda connection, club_id: new_invitation(connection, club_id, now))
+    return _change(state_dir, database_url, lambda connection, club_id: new_invitation(connection, club_id, now, terms))
 
 
 def set_program(state_dir: Path, document: Mapping[str, Any], database_url: str | None = None) -> Program:
@@ -170,10 +170,11 @@ def parked_entries(connection: Connection, club_id: str) -> list[dict[str, Any]]
 
 
 def list_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:
-    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms`` and ``revoked_ms``."""
+    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms``, ``revoked_ms``, ``public_key`` and ``words``."""
+    columns = (till.c.till_id, till.c.name, till.c.created_ms, till.c.seen_ms, till.c.revoked_ms)
+    query = select(*columns, till.c.public_key, till.c.words).order_by(till.c.created_ms)
     with open_club(state_dir, database_url) as opened:
-        query = select(till.c.till_id, till.c.name, till.c.created_ms, till.c.seen_ms, till.c.revoked_ms)
-        own = query.where(till.c.club_id == opened.club.club_id).order_by(till.c.created_ms)
+        own = query.where(till.c.club_id == opened.club.club_id)
         return opened.database.read(lambda connection: [dict(row) for row in connection.execute(own).mappings()])
 
 

@@ -22,17 +22,18 @@ from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
 from posd.club.posting import post_pending, tills_behind
 from posd.club.programs import active_programs
+from posd.club.proof import Freshness
 from posd.club.shelf import Shelf
 from posd.club.shop import Club
 from posd.club.standing import members_to_reckon
 from posd.club.tables import club as clubs
 from posd.club.tables import journal
 from posd.club.throttle import Throttle
-from posd.club.tills import Shut, admit, admitted, note_status
+from posd.club.tills import Known, Newcomer, Shown, Shut, admit, adopt_key, announce_key, note_status, recognised
 from posd.ledger.entries import Head
 from posd.ledger.members import DeltaPage
 from posd.machine import Uuid7Source
-from posd.sync.wire import Disposition, PushReply, PushRequest, TillGrant, TillRequest, TillStatus
+from posd.sync.wire import Disposition, KeyChange, PushReply, PushRequest, TillGrant, TillRequest, TillStatus
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class Service:
         self.ending = False
         self.heard: dict[str, int] = {}
         """Till → when it was heard of last (Unix ms), for the owner's page; kept in memory only."""
+        self.signing_key = keys.signing_key()
+        self.freshness = Freshness(clock)
         self.guesses = Throttle(WRONG_CODES, WRONG_CODES_WINDOW_S, lambda: clock.now().mono_ns)
         self._keys = keys
         self._new_id = Uuid7Source()
@@ -88,15 +91,20 @@ class Service:
 
     # ---- tills ----
 
-    async def admit(self, request: TillRequest) -> TillGrant | None:
-        till_id, now = self._new_id().hex(), self.clock.now()
-        return await self.write(lambda c: admit(c, self.club, self._keys, request, till_id, now))
+    async def admit(self, request: TillRequest, key: str) -> TillGrant | None:
+        newcomer, now = Newcomer(request, self._new_id().hex(), key), self.clock.now()
+        return await self.write(lambda c: admit(c, self.club, self._keys, newcomer, now))
 
-    async def admitted(self, till_id: str, token: str) -> Shut | None:
-        shut = await self.read(lambda c: admitted(c, self.club.club_id, till_id, token))
-        if shut is None:
+    async def recognised(self, till_id: str, shown: Shown) -> Shut | Known:
+        found = await self.read(lambda c: recognised(c, self.club.club_id, till_id, shown))
+        if found is Known.BY_NEW_KEY:
+            await self.write(lambda c: adopt_key(c, self.club.club_id, till_id, shown))
+        if isinstance(found, Known):
             self.heard[till_id] = self.clock.now().wall_ms
-        return shut
+        return found
+
+    async def announce_key(self, till_id: str, old: str, change: KeyChange) -> bool:
+        return await self.write(lambda c: announce_key(c, self.club.club_id, till_id, old, change))
 
     async def push(self, till_id: str, request: PushRequest) -> Pushed:
         """Store, then post; both are on disk when this returns. An error after storing loses nothing: the till sends

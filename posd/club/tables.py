@@ -65,6 +65,9 @@ till = Table(
     _maybe("seen_ms"),
     _maybe("pushed_ms"),
     _text("status"),
+    _text("public_key"),
+    _text("next_key"),
+    _text("words"),
 )
 
 invitation = Table(
@@ -76,6 +79,8 @@ invitation = Table(
     _text("boot"),
     _number("made_mono_ns"),
     _maybe("used_ms"),
+    Column("uses_left", BigInteger, nullable=False, server_default="1"),
+    Column("life_ms", BigInteger, nullable=False, server_default="86400000"),
 )
 
 head = Table(

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from posd.clock import Instant
 from posd.sync.outcomes import Answer, Delivered, Failure, Halt, Outcome, Pause, Reason, Retry, Shrink, StartOver
+from posd.sync.wire import TILL_REVOKED
 
 BASE_DELAY_S = 1.0
 MAX_DELAY_S = 300.0
@@ -72,7 +73,7 @@ def classify(answer: Answer) -> Outcome:
         case 410:
             return StartOver()
         case _:
-            return Pause(Reason.NOT_ACCEPTED)
+            return Pause(Reason.REVOKED if answer.code == TILL_REVOKED else Reason.NOT_ACCEPTED)
 
 
 def for_push(outcome: Outcome, sent: int) -> Outcome:

@@ -3,12 +3,13 @@
 Entries travel as the exact payload text that was hashed; nobody re-serialises them. Every reply to a push echoes the
 chain position it stored, so that a captive portal's "200 OK" is never mistaken for one.
 
-Routes (all with ``Authorization: Bearer <till token>`` except the first)::
+Routes (every request signed with the till's key, see `posd.sync.signing`)::
 
-    POST /v1/tills                     TillRequest      -> TillGrant
+    POST /v1/tills                     TillRequest      -> TillGrant     (signed with the key that is to be the till's)
     POST /v1/tills/{till}/entries      PushRequest      -> PushReply     (gzip body allowed)
     GET  /v1/tills/{till}/deltas?cursor=…&wait=25       -> DeltaReply    (long poll; 410 = start again without cursor)
     POST /v1/tills/{till}/status       TillStatus       -> 204           (readers, queue; the club's live view)
+    POST /v1/tills/{till}/key          KeyChange        -> 204
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from posd.ledger.entries import Entry, Head
 from posd.ledger.members import DeltaPage, MemberRow
 
 WIRE_VERSION = 1
+TILL_REVOKED, CLOCK_SKEW = "till_revoked", "clock_skew"
+"""Refusals (401) that a till acts on by their code: somebody shut it out; its clock is not the club's."""
 _INT64 = 2**63
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a stranger's JSON as ours raises."""
@@ -53,7 +56,8 @@ class TillRequest:
 @dataclass(frozen=True, slots=True)
 class TillGrant:
     """What a till must know of its club. ``card_key`` is the club's HMAC key, ``seal_key`` its X25519 public key: what
-    a till seals with it, the till itself cannot read again. All secrets are hex."""
+    a till seals with it, the till itself cannot read again. ``club_key``: the Ed25519 key that signs the club's
+    answers. ``token`` is empty; tills of before the signatures have one, and no ``club_key``. All keys are hex."""
 
     till_id: str
     token: str = field(repr=False)
@@ -62,6 +66,7 @@ class TillGrant:
     card_key: str = field(repr=False)
     seal_key: str
     epoch: int
+    club_key: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -73,6 +78,7 @@ class TillGrant:
             "card_key": self.card_key,
             "seal_key": self.seal_key,
             "epoch": self.epoch,
+            "club_key": self.club_key,
         }
 
     @classmethod
@@ -87,11 +93,32 @@ class TillGrant:
                 card_key=_text(document["card_key"]),
                 seal_key=_text(document["seal_key"]),
                 epoch=_whole(document["epoch"]),
+                club_key=_text(document.get("club_key", "")),
             )
         except KeyError as error:
             raise WireError(f"the club's answer lacks {error}") from error
         except _MALFORMED as error:
             raise WireError(f"not a grant: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A till's new public key, in a request that the old one signs. ``proof``: the new key's signature of
+    `posd.sync.identity.key_change`. Both are hex."""
+
+    public: str
+    proof: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"v": WIRE_VERSION, "public": self.public, "proof": self.proof}
+
+    @classmethod
+    def from_json(cls, document: Any) -> KeyChange:
+        _expect_version(document)
+        try:
+            return cls(_text(document["public"]), _text(document["proof"]))
+        except _MALFORMED as error:
+            raise WireError(f"not a change of keys: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

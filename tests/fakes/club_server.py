@@ -8,6 +8,7 @@ import gzip
 import json
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from posd.ledger.entries import GENESIS
 from posd.ledger.members import DeltaPage, MemberRow
+from posd.sync.signing import Answer, claimed, signed
 from posd.sync.wire import PushReply, PushRequest, TillGrant, TillStatus, delta_as_json
+from tests.fakes.till_keys import CLUB_KEY
 
 TOKEN = "t0ken-that-must-never-be-logged"
 INVITATION = "BCDF-GHJK"
-GRANT = TillGrant("till-1", TOKEN, "club-1", "Narenj Club", "aa" * 32, "bb" * 32, 1)
+GRANT = TillGrant("till-1", TOKEN, "club-1", "Narenj Club", "aa" * 32, "bb" * 32, 1, CLUB_KEY.public)
 
 
 @dataclass
@@ -55,6 +58,8 @@ class ClubServer:
         """An answer for all requests that it fits, until it is taken away."""
         self.poison: int | None = None
         """A push that contains this seq makes the club stumble (500)."""
+        self.signs = True
+        """Answers to signed requests bear the signature of `CLUB_KEY`."""
         self.forgets = False
         """Cursors of before are too old: 410, until a poll without one."""
         self._stopping = False
@@ -184,6 +189,10 @@ class _Answering(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
+        asked = claimed(dict(self.headers.items()))
+        if asked is not None and self.server.club.signs:
+            proof = signed(Answer(status, b"" if status == 204 else body), CLUB_KEY, int(time.time()), asked.nonce)
+            headers = {**headers, **proof}
         for name, value in headers.items():
             self.send_header(name, value)
         if status != 204:
