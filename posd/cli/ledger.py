@@ -1,10 +1,13 @@
-"""``posd ledger``: look into the ledger, check it, take a copy. Reads only; the till may go on selling meanwhile."""
+"""``posd ledger``: look into the ledger, check it, take a copy, close a period, archive what is old.
+
+What only reads may run while the till sells. `close` asks a running till; `archive` needs it stopped.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,18 +15,25 @@ from typing import Any
 import click
 
 from posd.cli.place import Place, json_option, pass_place, print_json
-from posd.errors import ConfigError, LedgerBroken
+from posd.cli.till_client import TillClient, TillNotRunning
+from posd.errors import ConfigError, LedgerBroken, LedgerUnwritable
+from posd.ledger.backup import back_up
+from posd.ledger.closing import closed_document
 from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.export import export_csv, export_json_lines
 from posd.ledger.reader import Reader
+from posd.ledger.retention import Old, closed_before_ms, closed_before_seq
+from posd.ledger.retention import archive as archive_old
 from posd.ledger.stats import stats as ledger_stats
 from posd.ledger.stats import trial_balance
+from posd.ledger.store import Store
 from posd.ledger.verify import Report, verify_journal, verify_ledger
+from posd.machine import SystemClock, Uuid7Source
 
 
 @click.group()
 def ledger() -> None:
-    """The till's journal: verify, show, balance, export, stats."""
+    """The till's journal: verify, show, balance, export, stats, backup, close, archive."""
 
 
 @contextmanager
@@ -38,13 +48,18 @@ def reading(place: Place) -> Iterator[Reader]:
         reader.close()
 
 
+JOURNAL = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
 @ledger.command()
-@click.option("--journal", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An exported journal.")
+@click.option("--journal", "journals", type=JOURNAL, multiple=True, help="An export or archive; several, oldest first.")
+@click.option("--archive", "archives", type=JOURNAL, multiple=True, help="This ledger's archives too, oldest first.")
 @json_option
 @pass_place
-def verify(place: Place, journal: Path | None, as_json: bool) -> None:
+def verify(place: Place, journals: tuple[Path, ...], archives: tuple[Path, ...], as_json: bool) -> None:
     """Check every promise; name the first entry that breaks one."""
-    report = _verify(place, journal)
+    report = _verify(place, journals, archives)
     if as_json:
         print_json(_report(report))
     if not report.ok:
@@ -53,12 +68,13 @@ def verify(place: Place, journal: Path | None, as_json: bool) -> None:
         click.echo(f"fine: {report.head.seq} entries, head {report.head.hash.hex()[:16]}")
 
 
-def _verify(place: Place, journal: Path | None) -> Report:
-    if journal is None:
-        with reading(place):
-            return verify_ledger(place.ledger_file)
-    with journal.open(encoding="utf-8") as lines:
-        return verify_journal(lines)
+def _verify(place: Place, journals: Sequence[Path], archives: Sequence[Path]) -> Report:
+    with ExitStack() as opened:
+        files = [opened.enter_context(path.open(encoding="utf-8", newline="\n")) for path in journals or archives]
+        if journals:
+            return verify_journal(*files)
+        opened.enter_context(reading(place))
+        return verify_ledger(place.ledger_file, files)
 
 
 def _report(report: Report) -> dict[str, Any]:
@@ -101,6 +117,10 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 def _summary(draft: Draft) -> str:
+    if draft.kind is Kind.CLOSE:
+        return f"entries {draft.body['first']} to {draft.body['last']}"
+    if draft.kind is Kind.CHECKPOINT:
+        return f"the ledger may be cut after entry {draft.body['through']['seq']}"
     if draft.kind is Kind.READER_CHECK:
         failed = [result["name"] for result in draft.body["results"] if not result["ok"]]
         result = f"failed: {', '.join(failed)}" if failed else "passed"
@@ -145,3 +165,68 @@ def stats(place: Place, as_json: bool) -> None:
         return
     for key, value in document.items():
         click.echo(f"{key:20} {value}")
+
+
+@ledger.command()
+@click.argument("file", type=NEW_FILE)
+@pass_place
+def backup(place: Place, file: Path) -> None:
+    """Copy the ledger to FILE while the till sells, and check the copy."""
+    with reading(place):
+        report = back_up(place.ledger_file, file)
+    click.echo(f"{file}: {report.head.seq} entries, head {report.head.hash.hex()[:16]}, checked")
+
+
+@ledger.command()
+@json_option
+@pass_place
+def close(place: Place, as_json: bool) -> None:
+    """Close the day: state in the journal what was booked since the close before. Twice is the same as once."""
+    try:
+        document = TillClient(place.socket_file).post("/v1/ledger/close", {})
+    except TillNotRunning:
+        with writing(place) as store:
+            document = closed_document(store.close_period(Uuid7Source()(), SystemClock().now()))
+    if as_json:
+        print_json(document)
+        return
+    body = document["body"]
+    click.echo(f"closed entries {body['first']} to {body['last']} with entry {document['seq']}, {document['hash'][:8]}")
+    for kind, units in body["totals"].items():
+        click.echo(f"{kind:12}  {body['entries'][kind]:>8}")
+        for unit, groups in units.items():
+            for group, amount in groups.items():
+                click.echo(f"{'':22}  {group:20}  {amount:>16} {unit}")
+
+
+@ledger.command()
+@click.argument("file", type=NEW_FILE)
+@click.option("--before", required=True, help="A day (2026-03-21) or an entry's number.")
+@pass_place
+def archive(place: Place, file: Path, before: str) -> None:
+    """Move closed periods that the club has into FILE, a journal that anyone can verify. Keep that file."""
+    old = _old(before)
+    with writing(place) as store:
+        taken = archive_old(store, file, old, entry_id=Uuid7Source()(), at=SystemClock().now())
+    click.echo(f"{file}: entries {taken.first} to {taken.last}; the ledger goes on after them")
+
+
+def _old(before: str) -> Old:
+    if before.isdecimal():
+        return closed_before_seq(int(before))
+    try:
+        day = datetime.fromisoformat(before)
+    except ValueError:
+        raise click.BadParameter(f"{before!r} is no day (2026-03-21) and no number of an entry") from None
+    return closed_before_ms(int(day.astimezone().timestamp()) * 1000)
+
+
+@contextmanager
+def writing(place: Place) -> Iterator[Store]:
+    """The ledger of a till that does not run. Raises `LedgerInUse` when it does."""
+    with reading(place):
+        pass
+    with closing(Store.open(place.ledger_file, clock=SystemClock())) as store:
+        if store.fault is not None:
+            raise LedgerUnwritable(store.fault)
+        yield store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posd.clock import Instant
 from posd.ledger.books import Books, Slip
@@ -65,3 +65,8 @@ def _close(books: Books, known: Period, entry_id: bytes, at: Instant) -> Entry:
     body = close_body(period, position_of(db, head.seq).hash, summary(amounts.items()))
     draft = Draft(entry_id, Kind.CLOSE, at, None, (), body)
     return books.book(Slip(draft, encode_payload(draft)))
+
+
+def closed_document(close: Entry) -> dict[str, Any]:
+    """A close for people and programs."""
+    return {"id": close.entry_id.hex(), "seq": close.seq, "hash": close.hash.hex(), "body": dict(close.draft.body)}

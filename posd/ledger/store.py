@@ -17,6 +17,7 @@ from typing import Protocol, Self, TypeVar
 from posd.clock import Clock, Instant
 from posd.errors import LedgerUnwritable
 from posd.ledger.books import Books, Slip
+from posd.ledger.closing import close_period
 from posd.ledger.club_cache import apply_page, begin_anew, void_leases
 from posd.ledger.delivery import LedgerForked, Verdict, acknowledge, record_attempt
 from posd.ledger.disk import Ballast, FileLock, prepare_directory
@@ -185,6 +186,10 @@ class Store:
     def apply_deltas(self, page: DeltaPage) -> Future[int]:
         """Take in a page of the club's changes and its cursor; resolves to how many members changed."""
         return self._writing.submit(lambda books: apply_page(books, page))
+
+    def close_period(self, entry_id: bytes, at: Instant) -> Entry:
+        """Close what was booked since the last close; see `posd.ledger.closing`."""
+        return close_period(self, entry_id, at)
 
     def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
         """Work of the ledger's own rooms, inside the writer's transaction; ``weight`` is its log, in sales."""
