@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from posd.ledger.connection import CREATION, apply, connect_writer
 from posd.ledger.disk import Ballast
+from posd.ledger.migrations import migrate, scripts
 from posd.ledger.reader import Reader
 from posd.ledger.verify import verify_ledger
 from tests.fakes.ledger_child import ROOT, child, child_command
+from tests.fakes.sales import open_store, sale
 from tests.fakes.small_disk import can_mount, small_disk
 
 ROUNDS = 8
@@ -101,6 +104,16 @@ def test_a_reserve_that_a_power_cut_left_empty_is_taken_again(tmp_path: Path) ->
     assert ballast.hold()
     assert path.stat().st_blocks * 512 >= 4096
     assert ballast.held
+
+
+def test_a_first_start_that_a_power_cut_ended_before_the_ledger_had_a_name(tmp_path: Path) -> None:
+    """And the next one is of a newer release: there is nothing yet to copy and to check."""
+    db = connect_writer(tmp_path / "ledger.db")
+    apply(db, CREATION)
+    migrate(db, scripts()[:1])
+    db.close()
+    with open_store(tmp_path) as store:
+        assert store.append(sale()).result().seq == 1
 
 
 @pytest.mark.slow

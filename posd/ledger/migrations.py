@@ -42,7 +42,7 @@ def bring_up(db: Database, path: Path, steps: Sequence[str]) -> None:
     """Bring the ledger at ``path`` to the newest schema. One that has entries is copied and checked before, and checked
     after; it changes only when all of that went well. Raises `MigrationFailed`."""
     version = version_of(db)
-    if version == 0:
+    if version == 0 or not _has_entries(db):
         migrate(db, steps)
     elif version < len(steps):
         kept = path.with_name(f"{path.name}.schema{version}")
@@ -55,6 +55,10 @@ def bring_up(db: Database, path: Path, steps: Sequence[str]) -> None:
                 f"{path} could not be brought from schema {version} to {len(steps)} and is as it was: {error}. "
                 "Mend that and start again; until then the release of posd before this one sells with it"
             ) from error
+
+
+def _has_entries(db: Database) -> bool:
+    return bool(db.execute("select exists (select 1 from entry)").fetchone()[0])
 
 
 def migrate(db: Database, steps: Sequence[str], check: Callable[[], None] = lambda: None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from posd.errors import LedgerBroken, LedgerError
 from posd.ledger.books import Books
 from posd.ledger.connection import CREATION, WRITING, apply, connect_writer, transaction
-from posd.ledger.disk import sync_directory
+from posd.ledger.disk import sync_directory, unwritable, write_anew
 from posd.ledger.entries import Head
 from posd.ledger.migrations import bring_up, scripts, version_of
 from posd.ledger.rows import cut_of
@@ -34,6 +34,7 @@ def open_books(path: Path, till_id: str | None, epoch: int | None, mint_id: Call
     """
     try:
         with ExitStack() as unless_well:
+            write_anew(path.with_name(path.name + "-wal"))  # whoever wrote it may have died of a failing disk
             db = connect_writer(path)
             unless_well.callback(db.close)
             _bring_up_to_date(db, path)
@@ -42,6 +43,8 @@ def open_books(path: Path, till_id: str | None, epoch: int | None, mint_id: Call
             unless_well.pop_all()
     except sqlite3.Error as error:
         raise as_ledger_error(path, error) from error
+    except OSError as error:
+        raise unwritable(path, error) from error
     return books
 
 

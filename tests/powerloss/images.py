@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,11 +16,12 @@ from posd.ledger.verify import verify_ledger
 from posd.machine import SystemClock
 from tests.fakes.sales import sale
 from tests.powerloss.disk import Disk, Luck
-from tests.powerloss.recording import Op, read_log, recorded_environment, run_recorded
+from tests.powerloss.recording import Op, read_log, recorded_environment, run_recorded, set_switches
 from tests.powerloss.workload import LEDGER, RESERVE, TOLD, request_of
 
 DAMAGED = (LedgerError, sqlite3.Error, TypeError, ValueError)
 """What reading a damaged file may lead to."""
+LIVES = 3
 WORKLOAD = "tests.powerloss.workload"
 
 
@@ -34,8 +35,8 @@ class Told:
     members: list[str] = field(default_factory=list)
     acked: int = 0
     opened: str | None = None
-    pages: list[int] = field(default_factory=lambda: [0])
-    """Cursors that may stand: the last one that was told and those that were handed in after it."""
+    cursors: list[str | None] | None = None
+    """Those that may stand: the last one that was told and those that were handed in after it. None: any."""
 
     @classmethod
     def read(cls, text: bytes) -> Told:
@@ -51,10 +52,10 @@ class Told:
                 told.members.append(fact["member"])
             told.acked = fact.get("acked", told.acked)
             told.opened = fact.get("opened", told.opened)
-            if "page_asked" in fact:
-                told.pages.append(fact["page_asked"])
-            if "page" in fact:
-                told.pages = [fact["page"]]
+            if "cursor_asked" in fact and told.cursors is not None:
+                told.cursors.append(fact["cursor_asked"])
+            if "cursor" in fact:
+                told.cursors = [fact["cursor"]]
         return told
 
 
@@ -67,15 +68,15 @@ class Image:
     told: Told
 
 
-def record(folder: Path, seed: int, *, actions: int = 60, synchronous: str = "full", older: bool = False) -> list[Op]:
-    """Two lives of one till, the second begins where the first was killed; all that they did to ``folder``'s disk."""
-    world = folder / "world"
+def record(folder: Path, seed: int, actions: int, traits: Iterable[str] = ()) -> list[Op]:
+    """Some lives of one till, each begins where the one before was killed; all that they did to ``folder``'s disk."""
+    world, log, switches = folder / "world", folder / "log", folder / "switches"
     world.mkdir()
-    log = folder / "log"
-    environment = recorded_environment(world, log)
-    for life, kind in enumerate((["older"] if older else [], [])):
-        arguments = (str(world), str(seed + life), str(actions), synchronous, *kind)
-        run_recorded(WORKLOAD, *arguments, environment=environment)
+    environment = recorded_environment(world, log, switches)
+    for life in range(LIVES):
+        set_switches(switches)
+        arguments = (str(world), f"{seed}{life}", str(actions // LIVES))
+        run_recorded(WORKLOAD, *arguments, *traits, environment=environment)
     return list(read_log(log))
 
 
@@ -136,8 +137,8 @@ def _broken_word(store: Store, told: Told) -> str | None:
             return f"lost: member {name}"
     if reader.acked_seq() < told.acked:
         return f"lost: acknowledged up to {told.acked}, stands at {reader.acked_seq()}"
-    if int(reader.cursor() or 0) not in told.pages:
-        return f"lost: the cursor is {reader.cursor()}, told were {told.pages}"
+    if told.cursors is not None and reader.cursor() not in told.cursors:
+        return f"lost: the cursor is {reader.cursor()}, told were {told.cursors}"
     if told.opened not in (None, reader.till_id()):
         return f"lost: the till's name {told.opened}"
     return None

@@ -32,20 +32,26 @@ def fast_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def live_and_cut(seed: int, images: int, *, actions: int = ACTIONS, synchronous: str = "full") -> Counter[str]:
+def traits_of(seed: int) -> tuple[str, ...]:
+    """Every second life begins with a ledger of the first release, every second pair of lives has a failing disk."""
+    return (*(["older"] if seed & 1 else []), *(["failing"] if seed & 2 else []))
+
+
+def live_and_cut(seed: int, images: int, actions: int = ACTIONS, control: tuple[str, ...] = ()) -> Counter[str]:
     """One till's life and ``images`` power cuts in it: how often which kind of complaint came, "well" for none.
 
-    Prints each complaint when the ledger is as posd opens it, and keeps that recording.
+    Prints each complaint and keeps the recording, unless it is a positive ``control``: traits of a till that breaks its
+    promises.
     """
     found: Counter[str] = Counter()
     with fast_folder() as folder:
-        ops = record(folder, seed, actions=actions, synchronous=synchronous, older=seed % 2 == 1)
+        ops = record(folder, seed, actions, traits_of(seed) + control)
         for image in power_cuts(ops, folder / "world", images, seed):
             said = complaint(image, folder / "image")
             found[(said or "well").split(":")[0]] += 1
-            if said is not None and synchronous == "full":
+            if said is not None and not control:
                 print(f"seed {seed}, after call {image.cut}: {said}")
-        if synchronous == "full" and found.total() > found["well"]:
+        if not control and found.total() > found["well"]:
             kept = Path(gettempdir()) / f"posd-torture-{seed}.log"
             shutil.copy(folder / "log", kept)
             print(f"the recording is kept in {kept}")
@@ -65,7 +71,7 @@ def main() -> int:
         life += 1
         spent = time.monotonic() - begun
         print(f"{found.total()} images of {life} lives in {spent:.0f} s: {dict(found)}", flush=True)
-    control = live_and_cut(chosen.seed, IMAGES_A_LIFE, synchronous="normal")
+    control = live_and_cut(chosen.seed, IMAGES_A_LIFE, control=("normal",))
     broken = found.total() - found["well"]
     print(f"result: {found.total()} images, seed {chosen.seed}, {broken} with a broken promise")
     print(f"control: synchronous=NORMAL lost what was told in {control['lost']} of {control.total()} images")
