@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from posd.ledger.verify import verify_ledger
 from tests.fakes.ledger_child import ROOT, child, child_command
 from tests.fakes.sales import open_store, sale
 from tests.fakes.small_disk import can_mount, small_disk
+from tests.powerloss.recording import recorded_environment, run_recorded, set_switches
+from tests.powerloss.unknown import SALES, SYNCS
 
 ROUNDS = 8
 
@@ -83,6 +87,7 @@ def test_a_commit_that_fails_is_told_and_the_same_id_books_once_later(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_fault_heals_by_itself(tmp_path: Path) -> None:
     refused, fault, well = lines_of("left_alone", tmp_path / "ledger.db")
     assert refused.startswith("refused:")
@@ -114,6 +119,43 @@ def test_a_first_start_that_a_power_cut_ended_before_the_ledger_had_a_name(tmp_p
     db.close()
     with open_store(tmp_path) as store:
         assert store.append(sale()).result().seq == 1
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What became of sales that failed or were killed half-way; see `tests.powerloss.unknown`."""
+    folder = tmp_path_factory.mktemp("unknown")
+    set_switches(folder / "switches")
+    environment = recorded_environment(folder / "world", switches=folder / "switches")
+    said = run_recorded("tests.powerloss.unknown", str(folder), environment=environment)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+@pytest.mark.slow
+def test_a_sync_that_fails_once_is_made_good_before_anybody_hears(unknown: list[dict[str, Any]]) -> None:
+    once = [case for case in unknown if case["fault"].endswith("fails once")]
+    assert len(once) == SYNCS
+    assert all((case["told"], case["lost"], case["same"]) == (SALES, 0, 0) for case in once), once
+
+
+@pytest.mark.slow
+def test_a_commit_whose_sync_failed_is_resolved_by_its_id(unknown: list[dict[str, Any]]) -> None:
+    """Whatever was told is there; whatever was not is there once, after it came again. With a new id, the positive
+    control, some stand twice: a COMMIT that raised may have booked."""
+    failing = [case for case in unknown if case["fault"].endswith("later fail")]
+    assert len(failing) == SYNCS
+    assert all(case["told"] < SALES and (case["lost"], case["same"]) == (0, 0) for case in failing), failing
+    assert any(case["new"] > 0 for case in failing), failing
+
+
+@pytest.mark.slow
+def test_a_sale_that_was_killed_after_any_of_its_effects_stands_once(unknown: list[dict[str, Any]]) -> None:
+    """The last case is the sale that nothing killed before it was told; the control is as above."""
+    killed = [case for case in unknown if case["fault"].startswith("killed")]
+    assert [case["told"] for case in killed] == [0] * (len(killed) - 1) + [1]
+    assert len(killed) > 8
+    assert all((case["lost"], case["same"]) == (0, 0) for case in killed), killed
+    assert any(case["new"] > 0 for case in killed), killed
 
 
 @pytest.mark.slow

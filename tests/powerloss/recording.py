@@ -71,9 +71,13 @@ def set_switches(path: Path, *, sync_to_fail: int = 0, syncs_failing: int = 1, l
     os.close(descriptor)
 
 
-def run_recorded(module: str, *arguments: str, environment: dict[str, str]) -> None:
-    """Run a module of ours to its end. Raises CalledProcessError."""
-    subprocess.run([sys.executable, "-m", module, *arguments], env=environment, cwd=ROOT, timeout=120, check=True)
+def run_recorded(module: str, *arguments: str, environment: dict[str, str]) -> str:
+    """Run a module of ours to its end; what it printed. Raises CalledProcessError."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, timeout=120, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
 
 
 def read_log(log: Path) -> Iterator[Op]:
