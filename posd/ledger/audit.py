@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posd.ledger.chain import Broken, follow
 from posd.ledger.entries import BEGINNING, RESOLVING, Draft, Entry, Head, Kind
+from posd.ledger.export import Signed
 from posd.ledger.journal_file import Held, Line, Opening
 from posd.ledger.rights import Rights
 from posd.ledger.totals import Balances, Period, accounts_digest, checkpoint_body, close_body, summary
@@ -75,7 +76,11 @@ class Audit(Chain):
 
     def _check_close(self, seq: int, draft: Draft) -> None:
         self._period.carry_into(self._balances)
-        if draft.body != close_body(self._period, self.head.hash, summary(self._balances.items())):
+        wanted = close_body(self._period, self.head.hash, summary(self._balances.items()))
+        if self.head == self._start != BEGINNING:
+            # What it says of the entries before it shows in their archive; here, what all time comes to.
+            wanted |= {key: draft.body.get(key) for key in ("first", "entries", "totals")}
+        if draft.body != wanted:
             raise Broken(seq, "close", "does not state what the entries before it say")
         self._ends[self.head.seq] = self.head
         self._period = Period(seq, self.head.seq)
@@ -97,6 +102,8 @@ class JournalReading:
         self._opening: Opening | None = None
         self._held: Balances = {}
         self._begun = self._ended = False
+        self.signed: Signed | None = None
+        """What stands behind the end, unproven."""
 
     @property
     def head(self) -> Head:
@@ -116,6 +123,8 @@ class JournalReading:
                 if line != self.head:
                     raise _cut_off(self.head)
                 self._ended = True
+            case Signed() if self._ended and self.signed is None:
+                self.signed = line
             case _:
                 raise ValueError("this line has no place here")
 
