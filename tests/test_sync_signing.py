@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
+from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +16,13 @@ from http_message_signatures.algorithms import ED25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posd.ledger.entries import Head
+from posd.cli.main import main
+from posd.errors import LedgerBroken
+from posd.ledger.entries import Draft, Head, Kind
+from posd.ledger.store import Store
+from posd.machine import SystemClock, Uuid7Source
 from posd.sync.identity import SigningKey, code_letters, four_words, is_signed_by, journal_head, key_change
+from posd.sync.key_file import store_seed
 from posd.sync.signing import DIGEST, INPUT, SIGNATURE, Answer, Request, Stamp, claimed, signed, signer
 from posd.sync.words import WORDS
 
@@ -202,3 +210,48 @@ def test_both_sides_say_the_same_words_and_somebody_in_between_others() -> None:
     assert same != four_words(OTHER.public, KEY.public, "till-2", "BCDF-GHJK")
     assert same != four_words(OTHER.public, KEY.public, "till-1", "BCDF-GHJL")
     assert code_letters("bcdf-ghjk\n") == "BCDFGHJK"
+
+
+# ---- a journal that its till vouches for ----
+
+
+def test_an_export_is_verified_with_nothing_but_itself_and_the_public_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    till, file = ["--state-dir", str(tmp_path)], tmp_path / "journal"
+    with closing(Store.open(tmp_path / "ledger.db", till_id="till-1", clock=SystemClock(), ballast_bytes=0)) as store:
+        for _ in range(2):
+            store.append(Draft(Uuid7Source()(), Kind.SALE, SystemClock().now(), None, (), {})).result(10)
+    assert main([*till, "ledger", "export"]) == 0
+    unsigned = capsys.readouterr().out
+    store_seed(tmp_path, bytes(range(32)).hex())
+    assert main([*till, "ledger", "export"]) == 0
+    signed_one = capsys.readouterr().out
+    assert signed_one.startswith(unsigned) and bytes(range(32)).hex() not in signed_one
+
+    def verify(text: str, *key: str) -> int:
+        file.write_text(text)
+        return int(main(["--state-dir", str(tmp_path / "elsewhere"), "ledger", "verify", "--journal", str(file), *key]))
+
+    assert verify(signed_one, "--key", KEY.public) == verify(signed_one) == verify(unsigned) == 0
+    lines = signed_one.splitlines(keepends=True)
+    shorter = [*lines[:2], '{"head":' + json.dumps(head_of(lines[1]), separators=(",", ":")) + "}\n"]
+    assert verify("".join(shorter)) == 0, "positive control: a journal that ends earlier is one"
+    forged = lines[-1].replace(KEY.public, OTHER.public)
+    for text, key in (
+        (unsigned, KEY.public),
+        (signed_one, OTHER.public),
+        ("".join([*shorter, lines[-1]]), KEY.public),
+        (signed_one.replace("till-1", "till-2"), KEY.public),
+        ("".join([*lines[:-1], forged]), OTHER.public),
+        (signed_one + lines[-1], KEY.public),
+        (signed_one[:-20] + '"]}\n', KEY.public),
+    ):
+        assert verify(text, "--key", key) == LedgerBroken.exit_code
+    assert verify("".join([*lines[:-1], forged])) == LedgerBroken.exit_code, "a wrong signature is worse than none"
+    assert main([*till, "ledger", "verify", "--key", KEY.public]) == 64
+
+
+def head_of(line: str) -> dict[str, object]:
+    entry = json.loads(line)["entry"]
+    return {name: entry[name] for name in ("epoch", "seq", "hash")}

@@ -6,7 +6,7 @@ What only reads may run while the till sells. `close` asks a running till; `arch
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from posd.cli.till_client import TillClient, TillNotRunning
 from posd.errors import ConfigError, LedgerBroken, LedgerUnwritable
 from posd.ledger.backup import back_up
 from posd.ledger.closing import closed_document
-from posd.ledger.entries import Draft, Entry, Kind
-from posd.ledger.export import export_csv, export_json_lines
+from posd.ledger.entries import Draft, Entry, Head, Kind
+from posd.ledger.export import Signed, export_csv, export_json_lines
 from posd.ledger.reader import Reader
 from posd.ledger.retention import Old, closed_before_ms, closed_before_seq
 from posd.ledger.retention import archive as archive_old
@@ -29,6 +29,7 @@ from posd.ledger.stats import trial_balance
 from posd.ledger.store import Store
 from posd.ledger.verify import Report, verify_journal, verify_ledger
 from posd.machine import SystemClock, Uuid7Source
+from posd.sync.key_file import load_seed
 
 
 @click.group()
@@ -55,11 +56,18 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 @ledger.command()
 @click.option("--journal", "journals", type=JOURNAL, multiple=True, help="An export or archive; several, oldest first.")
 @click.option("--archive", "archives", type=JOURNAL, multiple=True, help="This ledger's archives too, oldest first.")
+@click.option("--key", help="With --journal: the till's public key, by which the last one must be signed.")
 @json_option
 @pass_place
-def verify(place: Place, journals: tuple[Path, ...], archives: tuple[Path, ...], as_json: bool) -> None:
+def verify(
+    place: Place, journals: tuple[Path, ...], archives: tuple[Path, ...], key: str | None, as_json: bool
+) -> None:
     """Check every promise; name the first entry that breaks one."""
+    if key is not None and not journals:
+        raise click.UsageError("--key is for an exported journal: name one with --journal")
     report = _verify(place, journals, archives)
+    if report.ok:
+        _check_signature(report, key)
     if as_json:
         print_json(_report(report))
     if not report.ok:
@@ -75,6 +83,31 @@ def _verify(place: Place, journals: Sequence[Path], archives: Sequence[Path]) ->
             return verify_journal(*files)
         opened.enter_context(reading(place))
         return verify_ledger(place.ledger_file, files)
+
+
+def _check_signature(report: Report, key: str | None) -> None:
+    """Raises `LedgerBroken` when a signature is wrong, or is not there although its ``key`` was named."""
+    from posd.sync.identity import vouches  # noqa: PLC0415  # loads the cryptography
+
+    signed = report.signed
+    if signed is not None and not vouches(signed.key, signed.signature, report.till_id, report.head):
+        raise LedgerBroken("the signature is not of this journal: it was changed after the till signed it")
+    if key is not None and (signed is None or signed.key != key.strip().lower()):
+        by = "nobody" if signed is None else f"the key {signed.key}"
+        raise LedgerBroken(
+            f"the journal is signed by {by}; ask the club for the till's key: posd club till list --json"
+        )
+
+
+def _signing(place: Place) -> Callable[[str, Head], Signed] | None:
+    """How this till vouches for its journal; None when it has no key."""
+    from posd.sync.identity import SigningKey, journal_head  # noqa: PLC0415  # loads the cryptography
+
+    seed = load_seed(place.state_dir)
+    if not seed:
+        return None
+    key = SigningKey.of(bytes.fromhex(seed))
+    return lambda till, head: Signed(key.public, key.sign(journal_head(till, head)).hex())
 
 
 def _report(report: Report) -> dict[str, Any]:
@@ -147,9 +180,12 @@ def balance(place: Place, as_json: bool) -> None:
 @click.option("--excel", is_flag=True, help="With --csv: a mark by which Excel knows UTF-8.")
 @pass_place
 def export(place: Place, as_csv: bool, excel: bool) -> None:
-    """Write the whole journal to standard output: JSON Lines that anyone can verify, or CSV."""
+    """Write the whole journal to standard output: JSON Lines that anyone can verify, signed by the till, or CSV."""
     with reading(place) as reader:
-        count = export_csv(reader, sys.stdout, bom=excel) if as_csv else export_json_lines(reader, sys.stdout)
+        if as_csv:
+            count = export_csv(reader, sys.stdout, bom=excel)
+        else:
+            count = export_json_lines(reader, sys.stdout, sign=_signing(place))
     click.echo(f"{count} entries", err=True)
 
 

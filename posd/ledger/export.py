@@ -3,13 +3,15 @@
 JSON Lines: first ``{"format": "posd-journal-1", "till": …}``, then one line per entry with the payload as the exact
 text that was hashed, last ``{"head": …}``, so that a file that was cut off is noticed. A journal whose beginning is in
 an archive says in its first line ``"after"`` which entry it follows, and then in a line per account what that held.
+After the head may come ``{"signed": [key, signature]}``: the till vouches for that head, and so for all that it chains.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -25,9 +27,21 @@ BOM = "\ufeff"
 COLUMNS = ("seq", "epoch", "id", "kind", "at", "member", "ref", "account", "unit", "amount")
 
 
-def export_json_lines(reader: Reader, out: TextIO, through: int | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who vouches for a head, and by what: Ed25519 public key and signature of `posd.sync.identity.journal_head`, as
+    hex."""
+
+    key: str
+    signature: str
+
+
+def export_json_lines(
+    reader: Reader, out: TextIO, through: int | None = None, sign: Callable[[str, Head], Signed] | None = None
+) -> int:
     """Write the journal, up to the entry ``through``; returns the number of entries. Sales go on meanwhile: what comes
-    later is not in it. Raises `LedgerError` when its beginning is archived meanwhile."""
+    later is not in it. ``sign`` vouches for the till's head. Raises `LedgerError` when its beginning is archived
+    meanwhile."""
     with snapshot(reader.db):
         start, opening = cut_of(reader.db), opening_of(reader.db)
     out.write(opening_line(reader.till_id(), start))
@@ -38,6 +52,8 @@ def export_json_lines(reader: Reader, out: TextIO, through: int | None = None) -
         out.write(entry_line(entry))
         head = Head(entry.epoch, entry.seq, entry.hash)
     out.write(head_line(head))
+    if sign is not None:
+        out.write(signed_line(sign(reader.till_id(), head)))
     return head.seq - start.seq
 
 
@@ -76,6 +92,10 @@ def entry_line(entry: Entry) -> str:
 
 def head_line(head: Head) -> str:
     return _line({"head": _position(head)})
+
+
+def signed_line(signed: Signed) -> str:
+    return _line({"signed": [signed.key, signed.signature]})
 
 
 def _position(head: Head) -> dict[str, Any]:

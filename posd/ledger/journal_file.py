@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from posd.ledger.entries import BEGINNING, Entry, Head
-from posd.ledger.export import FORMAT, account_line, entry_line, head_line, opening_line
+from posd.ledger.export import FORMAT, Signed, account_line, entry_line, head_line, opening_line, signed_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Held:
     amount: int
 
 
-Line = Opening | Held | Entry | Head
+Line = Opening | Held | Entry | Head | Signed
 
 
 def read_line(text: str) -> Line:
@@ -53,6 +53,9 @@ def _understood(document: Any) -> tuple[Line, str]:
     if "entry" in document:
         entry = _entry(document["entry"])
         return entry, entry_line(entry)
+    if "signed" in document:
+        signed = Signed(*map(str, document["signed"]))
+        return signed, signed_line(signed)
     head = _position(document["head"])
     return head, head_line(head)
 

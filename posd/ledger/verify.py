@@ -17,6 +17,7 @@ from posd.ledger.audit import Audit, Chain, JournalReading
 from posd.ledger.chain import Broken
 from posd.ledger.connection import snapshot
 from posd.ledger.entries import BEGINNING, GENESIS, RESOLVING, Draft, Entry, Head, parse_payload
+from posd.ledger.export import Signed
 from posd.ledger.journal_file import read_line
 from posd.ledger.reader import Reader
 from posd.ledger.rights import Rights
@@ -52,11 +53,13 @@ OUTBOX_HAS = "select min(seq) from outbox where seq <= (select acked_seq from ti
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``head`` is the last entry that was found good; ``broken`` the first that was not."""
+    """``head`` is the last entry that was found good; ``broken`` the first that was not. ``signed``: who claims to
+    vouch for a journal's head; `posd.sync.identity.vouches` says whether that is so."""
 
     till_id: str
     head: Head
     broken: Broken | None = None
+    signed: Signed | None = None
 
     @property
     def ok(self) -> bool:
@@ -138,7 +141,7 @@ def follow_journal(lines: Iterable[str], audit: Audit | None) -> tuple[Report, A
         broken = found
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         broken = Broken(reading.head.seq + 1, "payload", f"not a line of a journal: {error}")
-    return Report(reading.till, reading.head, broken), reading.audit
+    return Report(reading.till, reading.head, broken, reading.signed), reading.audit
 
 
 def _follow_rows(db: Database, after: Head, follow: Callable[[Entry], Draft]) -> None:

@@ -73,6 +73,15 @@ def key_change(till_id: str, old: str, new: str) -> bytes:
     return f"posd new till key 1\n{till_id}\n{old}\n{new}".encode()
 
 
+def vouches(public: str, signature: str, till_id: str, head: Head) -> bool:
+    """Whether the till with this key vouches for its journal up to ``head``. Key and signature are hex."""
+    try:
+        raw = bytes.fromhex(signature)
+    except ValueError:
+        return False
+    return is_signed_by(public, raw, journal_head(till_id, head))
+
+
 def journal_head(till_id: str, head: Head) -> bytes:
     """What a till signs to vouch for its journal up to ``head``; the chain vouches for everything before."""
     return f"posd journal 1\n{till_id}\n{head.epoch}\n{head.seq}\n{head.hash.hex()}".encode()
