@@ -46,8 +46,8 @@ def bring_up(db: Database, path: Path, steps: Sequence[str]) -> None:
         migrate(db, steps)
     elif version < len(steps):
         kept = path.with_name(f"{path.name}.schema{version}")
-        kept.unlink(missing_ok=True)
         try:
+            kept.unlink(missing_ok=True)
             back_up(path, kept)
             migrate(db, steps, lambda: _check(db))
         except (sqlite3.Error, OSError, LedgerError) as error:
