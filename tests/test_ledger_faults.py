@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from posd.errors import LedgerBroken, LedgerUnwritable
 from posd.ledger.connection import CREATION, apply, connect_writer
 from posd.ledger.disk import Ballast
 from posd.ledger.migrations import migrate, scripts
@@ -109,6 +112,23 @@ def test_a_reserve_that_a_power_cut_left_empty_is_taken_again(tmp_path: Path) ->
     assert ballast.hold()
     assert path.stat().st_blocks * 512 >= 4096
     assert ballast.held
+
+
+def test_a_damaged_file_leaves_a_reader_as_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with open_store(tmp_path) as store:
+        store.append(sale()).result()
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+    with closing(sqlite3.connect(path)) as raw, pytest.raises(sqlite3.DatabaseError):
+        raw.execute("select * from till_state").fetchall()
+    reader = Reader(path)
+    with pytest.raises(LedgerBroken, match="Copy the file"):
+        reader.recent(1)
+    with pytest.raises(LedgerBroken, match="Copy the file"):
+        reader.standing("m1")
+    reader.close()
+    with pytest.raises(LedgerUnwritable, match="cannot be opened"):
+        Reader(tmp_path / "elsewhere.db")
 
 
 def test_a_first_start_that_a_power_cut_ended_before_the_ledger_had_a_name(tmp_path: Path) -> None:

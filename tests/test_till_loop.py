@@ -25,7 +25,7 @@ from posd.ledger.store import Store
 from posd.machine import Uuid7Source
 from posd.till.desk import Edges, TillDesk
 from posd.till.lookup import Lookup
-from posd.till.loop import STALE_NS, ClubTold, LinkChanged, TillLoop
+from posd.till.loop import STALE_NS, UNREADABLE_NS, ClubTold, LinkChanged, TillLoop
 from posd.till.states import Facts, Link, LinkState
 from posd.till.view import Frame
 from posd.units import DISPLAY_UNITS, UNITS
@@ -427,3 +427,28 @@ def test_only_the_last_reads_are_remembered(counter: Counter) -> None:
     ids = [event["read_id"] for event in counter.events("card.read")]
     assert counter.loop.read_card(ids[0]) is None
     assert counter.loop.read_card(ids[-1]) is not None
+
+
+def test_a_ledger_that_cannot_be_read_is_a_fault_and_heals(counter: Counter, member: str) -> None:
+    """As one that cannot be written; the till goes on. (A till that lets the error out ends here: `settle` fails.)"""
+    files = [
+        path for path in counter.store.path.parent.glob("ledger.db*") if path.name in ("ledger.db", "ledger.db-wal")
+    ]
+    whole = {path: path.read_bytes() for path in files}
+
+    def put_on_disk(contents: Mapping[Path, bytes]) -> None:
+        for path, content in contents.items():
+            with path.open("r+b") as file:
+                file.write(content)
+        counter.loop.call(lambda: counter.store.reader().db.execute("pragma shrink_memory")).result(5)
+
+    put_on_disk({path: content[:4096] + b"\xff" * (len(content) - 4096) for path, content in whole.items()})
+    counter.swipe()
+    assert counter.loop.view()["screen"] == "fault"
+    put_on_disk(whole)
+    counter.settle()
+    assert counter.loop.view()["screen"] == "fault", "a screen that comes and goes is read by nobody"
+    counter.clock.advance_ms(UNREADABLE_NS // 1_000_000)
+    counter.settle()
+    counter.swipe()
+    assert counter.loop.view()["member"]["member_id"] == member

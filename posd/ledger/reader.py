@@ -16,6 +16,7 @@ from posd.ledger.leases import Held, OpenLease
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
 from posd.ledger.rows import SELECT_ENTRY, cut_of, entry_by_id, head_of, requested
+from posd.ledger.trouble import raises_our_errors
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -76,10 +77,15 @@ class Parked:
     reason: str
 
 
+@raises_our_errors
 class Reader:
-    """Questions to the ledger. ``path`` may be open elsewhere, in this process or another."""
+    """Questions to the ledger. ``path`` may be open elsewhere, in this process or another.
+
+    Every question raises `LedgerBroken` for a damaged file and `LedgerUnwritable` for a disk that does not answer.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.db: Database = connect_reader(path)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from posd.clock import Clock, Instant
+from posd.errors import LedgerError
 from posd.ledger.entries import Entry, Head
 from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
@@ -141,7 +142,11 @@ class LocalPort:
     def _doubt(self) -> None:
         """The process that said "online" was killed or hangs: nobody would notice that the club is away."""
         if self._link.state is LinkState.ONLINE:
-            self.report_link(Link(LinkState.OFFLINE, Reason.NOBODY_SYNCS, self.queue(), self._link.last_contact))
+            try:
+                queue = self.queue()
+            except LedgerError:  # the till thread says so
+                queue = self._link.queue
+            self.report_link(Link(LinkState.OFFLINE, Reason.NOBODY_SYNCS, queue, self._link.last_contact))
 
 
 def _reason(text: str) -> Reason:

@@ -21,7 +21,7 @@ from posd.clock import Clock, Instant
 from posd.errors import LedgerError, PosdError
 from posd.events import DeviceStatus, RawRead
 from posd.ledger.entries import Draft, Entry
-from posd.ledger.members import MemberRow
+from posd.ledger.members import MemberRow, Standing
 from posd.loyalty.programs import Program
 from posd.till.actions import Action, understand
 from posd.till.effects import CancelTimer, Commit, Effect, StartTimer
@@ -49,6 +49,8 @@ STALE_NS = 5_000_000_000
 """A read that waited longer than this is shown to nobody as fresh: the customer is gone."""
 FAULT_LOOK_S = 1.0
 """How often a till whose ledger refuses looks whether it is well again: it heals without anybody selling."""
+UNREADABLE_NS = 10_000_000_000
+"""How long a ledger that could not be read counts as ill, though other parts of it can."""
 READS_KEPT = 64
 KEYS_KEPT = 64
 RECENT_SHOWN = 3
@@ -158,6 +160,7 @@ class TillLoop:
         self._reads: OrderedDict[str, CardSeen] = OrderedDict()
         self._pressed = LastKeys(KEYS_KEPT)
         self._version = 0
+        self._unreadable_until_ns = 0
         self._view: Mapping[str, Any] = {}
         self.counters = Counters()
         self.on_devices: Callable[[], None] = lambda: None
@@ -201,10 +204,12 @@ class TillLoop:
             item = self._next()
             if isinstance(item, _Stop):
                 return
-            if item is not None:
+            try:
                 self._take(item)
-            self._ask_after_the_ledger()
-            self._fire_timers()
+                self._ask_after_the_ledger()
+                self._fire_timers()
+            except LedgerError as error:
+                self._cannot_read(error)
             self._draw()
             if isinstance(item, _Act):
                 item.reply.set_result(self._view)
@@ -227,6 +232,8 @@ class TillLoop:
 
     def _take(self, item: Any) -> None:
         match item:
+            case None:
+                pass
             case RawRead():
                 self._read(item)
             case DeviceStatus():
@@ -307,7 +314,21 @@ class TillLoop:
             self._look_around()
 
     def _look_around(self) -> None:
-        self.facts = replace(self.facts, recent=self.lookup.recent(RECENT_SHOWN), fault=self._ledger.fault)
+        try:
+            recent = self.lookup.recent(RECENT_SHOWN)
+        except LedgerError as error:
+            self._cannot_read(error)
+            return
+        well_again = self._now().mono_ns >= self._unreadable_until_ns
+        fault = self._ledger.fault or (None if well_again else self.facts.fault)
+        self.facts = replace(self.facts, recent=recent, fault=fault)
+
+    def _cannot_read(self, error: LedgerError) -> None:
+        """A disk that does not give back what was booked: as one that does not take it."""
+        if self.facts.fault is None:
+            log.error("the ledger cannot be read: %s", error)
+        self._unreadable_until_ns = self._now().mono_ns + UNREADABLE_NS
+        self.facts = replace(self.facts, fault=str(error))
 
     def _happen(self, what: Happening) -> None:
         """One turn of the rules and of everything they bring about."""
@@ -337,8 +358,15 @@ class TillLoop:
             log.exception("entry %s was not booked", effect.draft.entry_id.hex())
             self._look_around()
             return CommitFailed(effect.draft.entry_id, Words("sale.not_recorded"))
-        standing = self.lookup.member(effect.draft.member) if effect.draft.member else None
-        return Committed(entry.entry_id, receipt_code(entry), standing)
+        return Committed(entry.entry_id, receipt_code(entry), self._standing_after(entry))
+
+    def _standing_after(self, entry: Entry) -> Standing | None:
+        """None, too, when it cannot be read: what is booked is booked."""
+        try:
+            return self.lookup.member(entry.draft.member) if entry.draft.member else None
+        except LedgerError as error:
+            self._cannot_read(error)
+            return None
 
     def book(self, draft: Draft, provisional: MemberRow | None = None) -> Entry:
         """Write and wait for the disk; till thread only. Raises `LedgerError` when it is certainly not booked."""

@@ -30,13 +30,12 @@ from typing import Any, TypeVar
 from posd.errors import LedgerUnwritable
 from posd.ledger import opening, writer
 from posd.ledger.connection import CREATION, WRITING, Setting
-from posd.ledger.disk import sync_directory
 from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.members import DeltaPage
 from posd.ledger.migrations import MigrationFailed
 from posd.ledger.requests import RequestKey
 from posd.ledger.store import Store
-from posd.machine import SystemClock
+from posd.machine import SystemClock, write_private
 from tests.fakes.sales import back, enrolment, held_writer, member, sale
 from tests.powerloss.recording import ROOT, set_switches
 
@@ -219,11 +218,7 @@ def begin_with_first_release(path: Path, channel: SideChannel) -> None:
             channel.say(asked=[entry_id.hex()])
             there = (entry_id, seq)
     path.parent.mkdir()
-    with path.open("wb") as file:
-        file.write(FIRST_RELEASE.read_bytes())
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(path.parent)
+    write_private(path, FIRST_RELEASE.read_bytes())
     channel.say(told=there[0].hex(), seq=there[1])
 
 
