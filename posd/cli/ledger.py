@@ -6,7 +6,7 @@ What only reads may run while the till sells. `close` asks a running till; `arch
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from posd.cli.till_client import TillClient, TillNotRunning
 from posd.errors import ConfigError, LedgerBroken, LedgerUnwritable
 from posd.ledger.backup import back_up
 from posd.ledger.closing import closed_document
-from posd.ledger.entries import Draft, Entry, Head, Kind
-from posd.ledger.export import Signed, export_csv, export_json_lines
+from posd.ledger.entries import Draft, Entry, Kind
+from posd.ledger.export import Sign, Signed, export_csv, export_json_lines
 from posd.ledger.reader import Reader
 from posd.ledger.retention import Old, closed_before_ms, closed_before_seq
 from posd.ledger.retention import archive as archive_old
@@ -99,7 +99,7 @@ def _check_signature(report: Report, key: str | None) -> None:
         )
 
 
-def _signing(place: Place) -> Callable[[str, Head], Signed] | None:
+def _signing(place: Place) -> Sign | None:
     """How this till vouches for its journal; None when it has no key."""
     from posd.sync.identity import SigningKey, journal_head  # noqa: PLC0415  # loads the cryptography
 
@@ -243,7 +243,8 @@ def archive(place: Place, file: Path, before: str) -> None:
     """Move closed periods that the club has into FILE, a journal that anyone can verify. Keep that file."""
     old = _old(before)
     with writing(place) as store:
-        taken = archive_old(store, file, old, entry_id=Uuid7Source()(), at=SystemClock().now())
+        now, sign = SystemClock().now(), _signing(place)
+        taken = archive_old(store, file, old, entry_id=Uuid7Source()(), at=now, sign=sign)
     click.echo(f"{file}: entries {taken.first} to {taken.last}; the ledger goes on after them")
 
 

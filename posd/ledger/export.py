@@ -36,9 +36,11 @@ class Signed:
     signature: str
 
 
-def export_json_lines(
-    reader: Reader, out: TextIO, through: int | None = None, sign: Callable[[str, Head], Signed] | None = None
-) -> int:
+Sign = Callable[[str, Head], Signed]
+"""How a till vouches for a head of its journal."""
+
+
+def export_json_lines(reader: Reader, out: TextIO, through: int | None = None, sign: Sign | None = None) -> int:
     """Write the journal, up to the entry ``through``; returns the number of entries. Sales go on meanwhile: what comes
     later is not in it. ``sign`` vouches for the till's head. Raises `LedgerError` when its beginning is archived
     meanwhile."""

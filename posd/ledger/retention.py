@@ -18,7 +18,7 @@ from posd.errors import LedgerBroken
 from posd.ledger.books import Books, Slip
 from posd.ledger.connection import snapshot
 from posd.ledger.entries import Draft, Entry, Head, Kind, encode_payload, parse_payload
-from posd.ledger.export import export_json_lines
+from posd.ledger.export import Sign, export_json_lines
 from posd.ledger.new_file import new_file
 from posd.ledger.requests import NotBooked, RequestKey
 from posd.ledger.rows import cut_of, opening_of, position_of
@@ -71,11 +71,11 @@ def closed_before_ms(wall_ms: int) -> Old:
     return lambda _seq, at: at.wall_ms < wall_ms
 
 
-def archive(store: Store, file: Path, old: Old, *, entry_id: bytes, at: Instant) -> Taken:
+def archive(store: Store, file: Path, old: Old, *, entry_id: bytes, at: Instant, sign: Sign | None = None) -> Taken:
     """Move the oldest closed periods into the new file ``file``; sales go on meanwhile.
 
-    ``entry_id`` and ``at`` are the checkpoint's. Raises `NothingToArchive`, `LedgerUnwritable`, `LedgerBroken`, or
-    `LedgerError` when the file exists.
+    ``entry_id`` and ``at`` are the checkpoint's; ``sign`` vouches for the archive. Raises `NothingToArchive`,
+    `LedgerUnwritable`, `LedgerBroken`, or `LedgerError` when the file exists.
     """
     reader = store.reader()
     remove_archived(store)
@@ -83,7 +83,7 @@ def archive(store: Store, file: Path, old: Old, *, entry_id: bytes, at: Instant)
     known = _balances(reader)
     store.submit(lambda books: _checkpoint(books, cut, known, entry_id, at)).result()
     with new_file(file) as draft:
-        _write(reader, draft, cut)
+        _write(reader, draft, cut, sign)
     store.submit(lambda books: _mark(books.db, cut)).result()
     remove_archived(store)
     return Taken(start.seq + 1, cut.seq)
@@ -140,9 +140,9 @@ def _checkpoint(books: Books, cut: Head, known: tuple[int, Balances], entry_id: 
     return books.book(Slip(draft, encode_payload(draft), RequestKey.of(f"checkpoint {cut.seq}", b"")))
 
 
-def _write(reader: Reader, file: Path, cut: Head) -> None:
+def _write(reader: Reader, file: Path, cut: Head, sign: Sign | None) -> None:
     with file.open("w", encoding="utf-8", newline="\n") as out:
-        export_json_lines(reader, out, through=cut.seq)
+        export_json_lines(reader, out, cut.seq, sign)
     with file.open(encoding="utf-8", newline="\n") as lines:
         report = verify_journal(lines)
     if not report.ok or report.head != cut:
