@@ -421,6 +421,18 @@ def test_desk_tells_of_readers_and_checks_them(counter: Counter) -> None:
     assert counter.desk.status()["link"]["state"] == "online"
 
 
+def test_the_owner_closes_the_day_while_the_till_sells(counter: Counter) -> None:
+    with pytest.raises(Refused) as caught:
+        counter.desk.close_period().result(5)
+    assert caught.value.code == "nothing_to_close"
+    counter.desk.sell(sale(), REGISTER, "key").result(5)
+    closed = counter.desk.close_period().result(5)
+    assert closed["body"]["totals"]["sale"]["IRR"] == {"shop:tender": 1_000_000, "shop:turnover": -1_000_000}
+    assert counter.desk.close_period().result(5) == closed
+    counter.settle()
+    assert [data["kind"] for kind, data in counter.published if kind == "entry.booked"] == ["sale", "close"]
+
+
 def test_only_the_last_reads_are_remembered(counter: Counter) -> None:
     for n in range(70):
         counter.swipe(f"98000000000{n:05}")
