@@ -55,6 +55,8 @@ def make(path: Path) -> None:
     store = Store.open(path, clock=hand, epoch=1, ballast_bytes=0)
     for _ in range(3):
         store.append(hand.draft(Kind.SALE, *legs(5))).result()
+    last = hand.draft(Kind.CLOSE, member=None)
+    store.close_period(last.entry_id, last.at)
     store.record_attempt(acked.seq + 1, reason="timeout", next_at=hand.now()).result()
     store.close()
 
