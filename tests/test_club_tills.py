@@ -63,6 +63,7 @@ def test_a_code_is_easy_to_read_out_and_used_once(tmp_path: Path) -> None:
         assert not join("b")
 
 
+@pytest.mark.slow
 def test_a_code_for_programs_lets_in_so_many_for_so_long(tmp_path: Path) -> None:
     clock = FakeClock()
     init_club(tmp_path / "club", "Narenj Club")

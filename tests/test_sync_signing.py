@@ -215,6 +215,7 @@ def test_both_sides_say_the_same_words_and_somebody_in_between_others() -> None:
 # ---- a journal that its till vouches for ----
 
 
+@pytest.mark.slow
 def test_an_export_is_verified_with_nothing_but_itself_and_the_public_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
