@@ -30,12 +30,15 @@ from posd.sync.policy import (
     PAUSE_S,
     RESTART_SPREAD_S,
     STUCK_AFTER,
+    WITHHOLD_AFTER,
+    WITHHOLD_AFTER_S,
     Attempts,
     breather_s,
     classify,
     for_pull,
     for_push,
     is_stuck,
+    must_withhold,
     next_batch,
     next_delay_s,
     not_before,
@@ -192,6 +195,12 @@ def test_bisection_reaches_the_one_entry_that_fails() -> None:
 def test_no_network_is_no_fault_of_an_entry(reason: Reason) -> None:
     assert not is_stuck(1, STUCK_AFTER * 10, Retry(reason))
     assert is_stuck(1, STUCK_AFTER, Retry(Reason.CLUB_FAULT)), "positive control"
+
+
+def test_an_entry_is_withheld_only_after_many_failures_over_a_long_time() -> None:
+    assert must_withhold(WITHHOLD_AFTER_S, WITHHOLD_AFTER)
+    assert not must_withhold(WITHHOLD_AFTER_S - 1, 10**6)
+    assert not must_withhold(10**6, WITHHOLD_AFTER - 1)
 
 
 def test_a_rest_is_resumed_by_the_monotonic_clock_of_its_boot() -> None:

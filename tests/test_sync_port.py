@@ -98,6 +98,22 @@ class TestSyncPort:
             assert port.queue() == 1
         assert [(parked.seq, parked.reason) for parked in store.reader().parked()] == [(2, "unknown member")]
 
+    def test_a_withheld_entry_stays_until_it_is_handed_over(self, port: SyncPort, store: Store) -> None:
+        first, second = book(store), book(store)
+        port.record_attempt(1, Reason.CLUB_FAULT, Instant(0, "ab" * 16, 1))
+        port.withhold(1, Reason.CLUB_FAULT)
+        assert list(port.withheld()) == [first] and port.queue() == 2, "it still waits for its turn"
+        for _ in range(2):
+            port.acknowledge(Head(1, 1, first.hash), [Disposition(1, "parked", "withheld")])
+        assert list(port.withheld()) == [first] and port.queue() == 1
+        assert port.attempts() == Attempts(), "those of the next one"
+        port.acknowledge(Head(1, 2, second.hash), [])
+        assert list(port.withheld()) == [first] and port.queue() == 0
+        for _ in range(2):
+            port.hand_over(1, [Disposition(1, "posted")])
+            assert list(port.withheld()) == []
+        assert store.reader().parked() == ()
+
     def test_a_page_is_applied_with_its_cursor_and_may_come_twice(self, port: SyncPort, store: Store) -> None:
         programs = ({"id": "points", "rules": [{"per": 1000}]},)
         for _ in range(2):
@@ -134,7 +150,7 @@ class TestSyncPort:
 
     def test_the_link_is_told_to_the_till(self, port: SyncPort, local: LocalPort) -> None:
         for link in (
-            Link(LinkState.HALTED, Reason.FORK, 7, Instant(1, "aa", 2), 4),
+            Link(LinkState.HALTED, Reason.FORK, 7, Instant(1, "aa", 2), 4, 2),
             Link(LinkState.ONLINE, None, 0, None, None),
         ):
             port.report_link(link)

@@ -110,7 +110,10 @@ def test_a_sale_is_at_the_club_at_once(till: Till, club: ClubServer) -> None:
     assert [e.payload.decode() for e in till.store.reader().entries()] == [payload for _, _, payload in club.entries]
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
+HELD_UP = [fault for fault in Fault if fault not in {Fault.NONE, Fault.POISON, Fault.TOO_LARGE, Fault.OVERLOAD}]
+
+
+@pytest.mark.parametrize("fault", HELD_UP)
 def test_nothing_is_lost_or_doubled_by_any_fault(till: Till, club: ClubServer, proxy: FaultProxy, fault: Fault) -> None:
     till.work()
     eventually(online(till))

@@ -46,6 +46,8 @@ def lay_out(desk: Desk, rows: Sequence[dict[str, Any]]) -> Sequence[tuple[Row, S
 
 
 def post_row(desk: Desk, row: Row, said: Said | None) -> None:
+    if not row["payload"]:
+        return  # withheld: parked until its payload comes
     if said is None:
         note(desk, row, UNREADABLE)
         return

@@ -7,7 +7,7 @@ for members and balances is `posd.club.posting`'s business and happens afterward
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
@@ -17,27 +17,35 @@ from posd.club.tables import journal, till
 from posd.ledger.entries import GENESIS, Head, chain_hash
 from posd.sync.wire import PushRequest, WireEntry, WireError
 
+WITHHELD = "withheld"
+"""Why an entry is parked whose payload the till could not deliver."""
 LAST_EPOCH, LAST_SEQ = 2**31 - 1, 2**62
 """What the chain hash and the columns can hold; no shop comes near."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One entry to be stored: the exact bytes that were hashed."""
+    """One entry to be stored: the exact bytes that were hashed. No bytes: the till had to withhold them; the hash is
+    kept, so no other payload can ever take the place."""
 
     seq: int
     hash: bytes
     payload: bytes
 
+    @property
+    def withheld(self) -> bool:
+        return not self.payload
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """``new`` is to be stored; ``known`` entries were stored before (a lost acknowledgement); ``head`` is where the
-    journal stands then."""
+    """``new`` is to be stored; ``known`` entries were stored before (a lost acknowledgement); ``filled`` are those of
+    which only the place was stored; ``head`` is where the journal stands then."""
 
     new: tuple[Fact, ...]
     known: int
     head: Head
+    filled: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,11 @@ class Conflict:
     head: Head
 
 
-def accept(till_id: str, request: PushRequest, head: Head, stored: Mapping[int, bytes]) -> Accepted | Conflict:
-    """Decide about one push. ``stored``: the hashes that the club has at the request's places, up to its head.
+def accept(
+    till_id: str, request: PushRequest, head: Head, stored: Mapping[int, bytes], lacking: Collection[int] = ()
+) -> Accepted | Conflict:
+    """Decide about one push. ``stored``: the hashes that the club has at the request's places, up to its head;
+    ``lacking``: those of these places whose payload was withheld.
 
     Raises WireError when the request contradicts itself (numbers not contiguous, bytes that do not give their hash):
     such a till has a bug, and sending the same again cannot help.
@@ -61,7 +72,8 @@ def accept(till_id: str, request: PushRequest, head: Head, stored: Mapping[int, 
     if any(stored.get(fact.seq) != fact.hash for fact in known):
         return Conflict(head)
     new = facts[len(known) :]
-    return Accepted(new, len(known), Head(head.epoch, new[-1].seq, new[-1].hash) if new else head)
+    filled = tuple(fact for fact in known if fact.seq in lacking and not fact.withheld)
+    return Accepted(new, len(known), Head(head.epoch, new[-1].seq, new[-1].hash) if new else head, filled)
 
 
 def _checked(till_id: str, request: PushRequest) -> tuple[Fact, ...]:
@@ -72,11 +84,15 @@ def _checked(till_id: str, request: PushRequest) -> tuple[Fact, ...]:
         if entry.seq != seq:
             raise WireError(f"entry {entry.seq} stands where {seq} was due")
         fact = Fact(seq, _digest(entry.hash), _payload(entry))
-        if chain_hash(till_id, request.epoch, seq, entry_id(fact.payload), previous, fact.payload) != fact.hash:
+        if not entry.withheld and _hash_of(till_id, request.epoch, fact, previous) != fact.hash:
             raise WireError(f"the bytes of entry {seq} do not give its hash")
         facts.append(fact)
         previous = fact.hash
     return tuple(facts)
+
+
+def _hash_of(till_id: str, epoch: int, fact: Fact, previous: bytes) -> bytes:
+    return chain_hash(till_id, epoch, fact.seq, entry_id(fact.payload), previous, fact.payload)
 
 
 def _digest(text: str) -> bytes:
@@ -114,9 +130,12 @@ def take_in(
     """Store what is new. Pushes of one till follow one another: its row is locked until the commit."""
     granted = _granted_epoch(connection, club_id, till_id)
     head = head_of(connection, club_id, till_id, granted)
-    verdict = accept(till_id, request, head, _stored(connection, club_id, till_id, request))
+    stored, lacking = _stored(connection, club_id, till_id, request)
+    verdict = accept(till_id, request, head, stored, lacking)
     if isinstance(verdict, Accepted) and verdict.new:
         _store(connection, club_id, till_id, verdict, now_ms)
+    if isinstance(verdict, Accepted) and verdict.filled:
+        _fill(connection, club_id, till_id, verdict, now_ms)
     return verdict
 
 
@@ -133,21 +152,32 @@ def head_of(connection: Connection, club_id: str, till_id: str, epoch: int) -> H
     return Head(epoch, 0, GENESIS) if row is None else Head(epoch, int(row.seq), bytes(row.hash))
 
 
-def _stored(connection: Connection, club_id: str, till_id: str, request: PushRequest) -> dict[int, bytes]:
-    query = select(journal.c.seq, journal.c.hash).where(
+def _stored(
+    connection: Connection, club_id: str, till_id: str, request: PushRequest
+) -> tuple[dict[int, bytes], set[int]]:
+    query = select(journal.c.seq, journal.c.hash, journal.c.reason).where(
         journal.c.club_id == club_id,
         journal.c.till_id == till_id,
         journal.c.epoch == request.epoch,
         journal.c.seq.between(request.after_seq, request.after_seq + len(request.entries)),
     )
-    return {int(row.seq): bytes(row.hash) for row in connection.execute(query)}
+    rows = connection.execute(query).all()
+    return {int(row.seq): bytes(row.hash) for row in rows}, {int(row.seq) for row in rows if row.reason == WITHHELD}
 
 
 def _store(connection: Connection, club_id: str, till_id: str, verdict: Accepted, now_ms: int) -> None:
     epoch = verdict.head.epoch
     place = {"club_id": club_id, "till_id": till_id, "epoch": epoch}
     rows = [
-        {**place, "seq": fact.seq, "hash": fact.hash, "payload": fact.payload, "received_ms": now_ms}
+        {
+            **place,
+            "seq": fact.seq,
+            "hash": fact.hash,
+            "payload": fact.payload,
+            "received_ms": now_ms,
+            "state": "parked" if fact.withheld else "accepted",
+            "reason": WITHHELD if fact.withheld else "",
+        }
         for fact in verdict.new
     ]
     connection.execute(insert(journal), rows)
@@ -160,3 +190,11 @@ def _store(connection: Connection, club_id: str, till_id: str, verdict: Accepted
         .where(till.c.club_id == club_id, till.c.till_id == till_id)
         .values(seen_ms=now_ms, pushed_ms=now_ms)
     )
+
+
+def _fill(connection: Connection, club_id: str, till_id: str, verdict: Accepted, now_ms: int) -> None:
+    """The payload is here after all: the entry is posted like any other, only later."""
+    for fact in verdict.filled:
+        where = (journal.c.club_id == club_id, journal.c.till_id == till_id, journal.c.epoch == verdict.head.epoch)
+        filled = {"payload": fact.payload, "received_ms": now_ms, "state": "accepted", "reason": ""}
+        connection.execute(update(journal).where(*where, journal.c.seq == fact.seq).values(**filled))

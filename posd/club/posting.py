@@ -44,7 +44,7 @@ def post_pending(database: Database, club: Club, keys: ClubKeys, till_id: str) -
 
 def tills_behind(connection: Connection, club_id: str) -> list[str]:
     """Tills with stored entries that are not posted: after a stop between the two."""
-    query = select(head.c.till_id).where(head.c.club_id == club_id, head.c.posted_seq < head.c.seq).distinct()
+    query = select(journal.c.till_id).where(journal.c.club_id == club_id, journal.c.state == "accepted").distinct()
     return [str(till_id) for till_id in connection.execute(query).scalars()]
 
 
@@ -85,18 +85,15 @@ def _due(connection: Connection, club_id: str, till_id: str, batch: int) -> list
         head.c.club_id == club_id, head.c.till_id == till_id, head.c.posted_seq < head.c.seq
     )
     first = connection.execute(due.order_by(head.c.epoch).limit(1)).first()
+    query = select(journal).where(journal.c.club_id == club_id, journal.c.till_id == till_id)
     if first is None:
-        return []
-    query = select(journal).where(
-        journal.c.club_id == club_id,
-        journal.c.till_id == till_id,
-        journal.c.epoch == first.epoch,
-        journal.c.seq > first.posted_seq,
-    )
+        query = query.where(journal.c.state == "accepted")  # a payload that was withheld came after all
+    else:
+        query = query.where(journal.c.epoch == first.epoch, journal.c.seq > first.posted_seq)
     return [dict(row._mapping) for row in connection.execute(query.order_by(journal.c.seq).limit(batch))]
 
 
 def _advance(connection: Connection, club_id: str, rows: Sequence[Row]) -> None:
     for last in rows[-1:]:
         where = (head.c.club_id == club_id, head.c.till_id == last["till_id"], head.c.epoch == last["epoch"])
-        connection.execute(update(head).where(*where).values(posted_seq=last["seq"]))
+        connection.execute(update(head).where(*where, head.c.posted_seq < last["seq"]).values(posted_seq=last["seq"]))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from posd.ledger.books import Books
 
 PARKED = "parked"
+SELECT_WITHHELD = "select seq, attempts, state, reason from outbox where state = 'quarantined' and seq <= ?"
+KEEP_WITHHELD = "insert or ignore into outbox (seq, attempts, state, reason) values (?, ?, ?, ?)"
 
 
 class LedgerForked(LedgerBroken):
@@ -41,16 +43,37 @@ def acknowledge(books: Books, seq: int, digest: bytes, verdicts: Iterable[Verdic
     db = books.db
     _check_position(books, seq, digest)
     with savepoint(db):
+        withheld = db.execute(SELECT_WITHHELD, (seq,)).fetchall()
         db.execute(
             "update till_state set acked_seq = ?, acked_hash = ? where acked_seq < ?",  # a trigger empties the outbox
             (seq, digest, seq),
         )
-        for verdict in verdicts:
-            db.execute("delete from parked where seq = ?", (verdict.seq,))
-            if verdict.state == PARKED:
-                db.execute("insert into parked select seq, ? from entry where seq = ?", (verdict.reason, verdict.seq))
+        # The club has the place of a withheld entry, but not the entry: it stays in the outbox.
+        db.conn.executemany(KEEP_WITHHELD, withheld)
+        _note(books, verdicts)
         (acked,) = db.execute("select acked_seq from till_state").fetchone()
     return int(acked)
+
+
+def withhold(books: Books, seq: int, reason: str) -> None:
+    """The club fails on this entry's payload: from now on it is sent only the entry's place in the chain. May be told
+    again; an entry that the club has is left alone."""
+    books.db.execute("update outbox set state = 'quarantined', reason = ? where seq = ?", (reason, seq))
+
+
+def hand_over(books: Books, seq: int, verdicts: Iterable[Verdict]) -> None:
+    """The club has the payload of a withheld entry after all."""
+    with savepoint(books.db):
+        books.db.execute("delete from outbox where seq = ? and seq <= (select acked_seq from till_state)", (seq,))
+        _note(books, verdicts)
+
+
+def _note(books: Books, verdicts: Iterable[Verdict]) -> None:
+    for verdict in verdicts:
+        books.db.execute("delete from parked where seq = ?", (verdict.seq,))
+        if verdict.state == PARKED:
+            row = (verdict.reason, verdict.seq)
+            books.db.execute("insert into parked select seq, ? from entry where seq = ?", row)
 
 
 def _check_position(books: Books, seq: int, digest: bytes) -> None:

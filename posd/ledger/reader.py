@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 SELECT_MEMBER = """
 select member_id, name, phone_mask, tier, balances, progress, version, state, included_seq from member """
+# What the club's balances lack: later entries, and withheld ones. The glob lets it use its index.
 OWN_LEGS = """
-select unit, sum(amount) from leg
-where account = ? and account glob 'member:*' and seq > ? group by unit"""  # the glob lets it use its index
+select unit, sum(amount) from (
+    select unit, amount from leg where account = ?1 and account glob 'member:*' and seq > ?2
+    union all
+    select unit, amount from leg where account = ?1 and account glob 'member:*' and seq <= ?2
+       and seq in (select seq from outbox where seq <= (select acked_seq from till_state)))
+group by unit"""
 LEASES = "select account, unit, rest from lease where member = ? order by seq, unit"
 OPEN_LEASES = """
 select account, json_group_object(unit, rest), lease.member, max(recalled), payload from lease
@@ -34,8 +39,14 @@ ACCOUNT = """
 select unit, sum(amount) from (
     select unit, amount from opening where account = ? union all select unit, amount from leg where account = ?)
 group by unit"""
+DEPTH = "select count(*) from outbox where seq > (select acked_seq from till_state)"
+BACKLOG = """
+select payload, attempts, reason, next_boot, next_mono_ns from outbox join entry using (seq)
+ where seq > (select acked_seq from till_state) order by seq limit 1"""
 COUNTS = """
-select (select coalesce(max(seq), 0) from entry), (select count(*) from outbox), (select count(*) from parked),
+select (select coalesce(max(seq), 0) from entry),
+       (select count(*) from outbox where seq > (select acked_seq from till_state)),
+       (select count(*) from parked),
        (select count(*) from member)"""
 SHOWN = tuple(kind.value for kind in (Kind.SALE, Kind.REFUND, Kind.VOID))
 RETURNS = tuple(kind.value for kind in (Kind.REFUND, Kind.VOID))
@@ -151,13 +162,17 @@ class Reader:
         return tuple(batch)
 
     def outbox_depth(self) -> int:
-        return int(self._one("select count(*) from outbox"))
+        """How many entries wait to be sent; a withheld one waits no longer once the club has its place."""
+        return int(self._one(DEPTH))
+
+    def withheld(self) -> tuple[Entry, ...]:
+        """Entries of which the club may have no more than the place in the chain."""
+        return tuple(self._entries("where seq in (select seq from outbox where state = 'quarantined') order by seq"))
 
     def backlog(self) -> Backlog:
         """How much waits for the club, since when, and what came of trying."""
-        first = "select payload, attempts, reason, next_boot, next_mono_ns from outbox join entry using (seq)"
         with snapshot(self.db):
-            row = self.db.execute(first + " order by seq limit 1").fetchone()
+            row = self.db.execute(BACKLOG).fetchone()
             depth = self.outbox_depth()
         if row is None:
             return Backlog(0)

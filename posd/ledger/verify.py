@@ -48,7 +48,7 @@ SAME_ID_AS_ARCHIVED = "select min(entry.seq) from entry join archived using (id)
 RESOLVED_AS_ARCHIVED = """
 select min(entry.seq) from archived cross join entry on entry.ref = archived.resolved and entry.kind in ('void')
 where entry.seq > ?"""
-OUTBOX_HAS = "select min(seq) from outbox where seq <= (select acked_seq from till_state)"
+OUTBOX_HAS = "select min(seq) from outbox where seq <= (select acked_seq from till_state) and state = 'due'"
 
 
 @dataclass(frozen=True, slots=True)

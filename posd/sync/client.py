@@ -269,6 +269,8 @@ def _encoded(document: Mapping[str, Any] | None) -> tuple[bytes | None, dict[str
 
 
 def _capped(response: requests.Response) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise _Garbled("an answer is packed although we asked for none, and may be a bomb")
     content = bytearray()
     for chunk in response.iter_content(_CHUNK):
         content += chunk

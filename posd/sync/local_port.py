@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from posd.clock import Clock, Instant
 from posd.errors import LedgerError
+from posd.ledger.delivery import hand_over, withhold
 from posd.ledger.entries import Entry, Head
 from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
@@ -77,6 +78,15 @@ class LocalPort:
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         self._store.acknowledge(head.seq, head.hash, dispositions).result()
+
+    def withhold(self, seq: int, reason: Reason) -> None:
+        self._store.submit(lambda books: withhold(books, seq, reason.value)).result()
+
+    def withheld(self) -> Sequence[Entry]:
+        return self._store.reader().withheld()
+
+    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
+        self._store.submit(lambda books: hand_over(books, seq, dispositions)).result()
 
     def queue(self) -> int:
         return self._store.reader().outbox_depth()

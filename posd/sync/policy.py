@@ -33,6 +33,8 @@ MAX_BATCH_BYTES = 256 * 1024
 GROWTH = 8
 BISECT_AFTER = 3
 STUCK_AFTER = 5
+WITHHOLD_AFTER, WITHHOLD_AFTER_S = 10, 600.0
+"""How often, and for how long, the club must have failed on one entry alone before it is withheld."""
 
 
 _FAILURES = {
@@ -201,6 +203,12 @@ def is_stuck(sent: int, failures: int, outcome: Outcome) -> bool:
             return sent == 1 and failures >= STUCK_AFTER
         case _:
             return False
+
+
+def must_withhold(stuck_s: float, failures: int) -> bool:
+    """An entry that was stuck for so long and so often is withheld: the club gets its place in the chain without its
+    payload, and those behind it pass."""
+    return failures >= WITHHOLD_AFTER and stuck_s >= WITHHOLD_AFTER_S
 
 
 def breather_s(came_back_after_s: float, wait_s: float, empty: bool) -> float:

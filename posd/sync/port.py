@@ -46,6 +46,19 @@ class SyncPort(Protocol):
         """The club has everything up to ``head``; returns when that is on disk. May be told again."""
         ...
 
+    def withhold(self, seq: int, reason: Reason) -> None:
+        """The club fails on the payload of this entry, and on nothing else: only its place is to be sent. Survives a
+        restart. May be told again."""
+        ...
+
+    def withheld(self) -> Sequence[Entry]:
+        """Entries that were withheld and that the club does not have yet."""
+        ...
+
+    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
+        """The club has a withheld entry after all. May be told again."""
+        ...
+
     def queue(self) -> int:
         """How many entries wait."""
         ...

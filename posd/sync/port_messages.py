@@ -98,6 +98,7 @@ def link_as_json(link: Link) -> dict[str, Any]:
         "queue": link.queue,
         "last_contact": instant_as_json(link.last_contact),
         "stuck_seq": link.stuck_seq,
+        "withheld": link.withheld,
     }
 
 
@@ -108,6 +109,7 @@ def link_from_json(document: Document) -> Link:
         queue=document["queue"],
         last_contact=instant_from_json(document["last_contact"]),
         stuck_seq=document["stuck_seq"],
+        withheld=document["withheld"],
     )
 
 
@@ -126,6 +128,16 @@ def _pending(port: SyncPort, document: Document) -> dict[str, Any]:
 
 def _acknowledge(port: SyncPort, document: Document) -> dict[str, Any]:
     port.acknowledge(head_from_json(document["head"]), dispositions_from_json(document["dispositions"]))
+    return {}
+
+
+def _withhold(port: SyncPort, document: Document) -> dict[str, Any]:
+    port.withhold(document["seq"], Reason(document["reason"]))
+    return {}
+
+
+def _hand_over(port: SyncPort, document: Document) -> dict[str, Any]:
+    port.hand_over(document["seq"], dispositions_from_json(document["dispositions"]))
     return {}
 
 
@@ -165,6 +177,9 @@ _METHODS: dict[str, Callable[[SyncPort, Document], dict[str, Any]]] = {
     "acked_head": lambda port, _: {"head": head_as_json(port.acked_head())},
     "pending": _pending,
     "acknowledge": _acknowledge,
+    "withhold": _withhold,
+    "withheld": lambda port, _: {"entries": [entry_as_json(entry) for entry in port.withheld()]},
+    "hand_over": _hand_over,
     "queue": lambda port, _: {"queue": port.queue()},
     "cursor": lambda port, _: {"cursor": port.cursor()},
     "apply_deltas": _apply_deltas,

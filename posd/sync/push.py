@@ -1,16 +1,28 @@
-"""Till to club: contiguous runs of entries, acknowledged cumulatively, and the till's own status when nothing waits."""
+"""Till to club: contiguous runs of entries, acknowledged cumulatively, and the till's own status when nothing waits.
+
+An entry on which the club fails for ever is *withheld* (`posd.sync.policy.must_withhold`): the club gets its place in
+the chain, those behind it pass, and the entry itself is offered again at each start and whenever somebody asks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from posd.clock import Instant
+from posd.clock import Clock, Instant
 from posd.ledger.entries import Entry, Head
 from posd.sync.client import ClubClient
 from posd.sync.link import LaneName
-from posd.sync.outcomes import Delivered, Outcome, Reason
-from posd.sync.policy import MAX_BATCH_BYTES, Attempts, classify, for_push, is_stuck, next_batch
+from posd.sync.outcomes import Delivered, Outcome, Reason, Retry
+from posd.sync.policy import (
+    MAX_BATCH_BYTES,
+    Attempts,
+    classify,
+    for_push,
+    is_stuck,
+    must_withhold,
+    next_batch,
+)
 from posd.sync.port import SyncPort
 from posd.sync.wire import PushReply, PushRequest, TillStatus
 
@@ -19,24 +31,33 @@ BREATHER_S = 0.02
 
 
 class Push:
-    """The direction of entries. Used by its lane's thread; `close` by any."""
+    """The direction of entries. Used by its lane's thread; `offer_again` and `close` by any."""
 
     name = LaneName.PUSH
 
-    def __init__(self, port: SyncPort, client: ClubClient) -> None:
+    def __init__(self, port: SyncPort, client: ClubClient, clock: Clock) -> None:
         self._port = port
         self._client = client
+        self._clock = clock
         self._limit = 1
         self._entries: Sequence[Entry] = ()
         self._told: TillStatus | None = None
+        self._stuck_since: Instant | None = None
+        self._to_withhold: Reason | None = None
+        self._offers = True
 
     def attempt(self) -> Outcome | None:
+        if self._to_withhold is not None:
+            self._port.withhold(self._entries[0].seq, self._to_withhold)
+            self._to_withhold = None
         acked = self._port.acked_head()
         self._entries = self._port.pending(acked.seq, self._limit, MAX_BATCH_BYTES)
         if not self._entries:
+            self._offer_withheld()
             self._tell_status()
             return None
-        exchange = self._client.push(PushRequest.of(acked, tuple(self._entries)))
+        withheld = {entry.seq for entry in self._port.withheld()}
+        exchange = self._client.push(PushRequest.of(acked, tuple(self._entries), withheld))
         head = self._named(exchange.value)
         if head is None or exchange.value is None:
             return for_push(classify(replace(exchange.answer, echoed=False)), len(self._entries))
@@ -46,7 +67,14 @@ class Push:
     def settle(self, outcome: Outcome, failures: int) -> int | None:
         sent = len(self._entries)
         self._limit = next_batch(self._limit, sent, failures, outcome)
-        return self._entries[0].seq if is_stuck(sent, failures, outcome) else None
+        if not isinstance(outcome, Retry) or not is_stuck(sent, failures, outcome):
+            self._stuck_since = None
+            return None
+        now = self._clock.now()
+        self._stuck_since = self._stuck_since or now
+        if must_withhold((now.mono_ns - self._stuck_since.mono_ns) / 1e9, failures):
+            self._to_withhold = outcome.reason
+        return self._entries[0].seq
 
     def breather_s(self) -> float:
         return BREATHER_S
@@ -57,6 +85,10 @@ class Push:
     def remember(self, reason: Reason, next_at: Instant) -> None:
         if self._entries:
             self._port.record_attempt(self._entries[-1].seq, reason, next_at)
+
+    def offer_again(self) -> None:
+        """Somebody wants to know whether the club takes withheld entries by now."""
+        self._offers = True
 
     def close(self) -> None:
         self._client.close()
@@ -76,6 +108,16 @@ class Push:
             if (entry.seq, entry.hash.hex()) == (reply.acked_seq, reply.acked_hash):
                 return Head(entry.epoch, entry.seq, entry.hash)
         return None
+
+    def _offer_withheld(self) -> None:
+        """Each once; what fails is left for the next time, because it holds nothing up."""
+        if not self._offers:
+            return
+        self._offers = False
+        for entry in self._port.withheld():
+            exchange = self._client.push(PushRequest.of(Head(entry.epoch, entry.seq - 1, entry.prev), (entry,)))
+            if exchange.value is not None and isinstance(classify(exchange.answer), Delivered):
+                self._port.hand_over(entry.seq, exchange.value.dispositions)
 
     def _tell_status(self) -> None:
         """For people to see, so a failure is left at that: the next report brings a fresher one."""

@@ -60,6 +60,15 @@ class SocketPort:
         told = messages.dispositions_as_json(dispositions)
         self._ask("acknowledge", _nothing, head=messages.head_as_json(head), dispositions=told)
 
+    def withhold(self, seq: int, reason: Reason) -> None:
+        self._ask("withhold", _nothing, seq=seq, reason=reason.value)
+
+    def withheld(self) -> Sequence[Entry]:
+        return self._ask("withheld", _entries)
+
+    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
+        self._ask("hand_over", _nothing, seq=seq, dispositions=messages.dispositions_as_json(dispositions))
+
     def queue(self) -> int:
         return self._ask("queue", lambda answer: int(answer["queue"]))
 

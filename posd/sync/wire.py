@@ -14,7 +14,7 @@ Routes (every request signed with the till's key, see `posd.sync.signing`)::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,11 +123,29 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class WireEntry:
-    """One entry on the wire. ``payload`` is the stored text, byte for byte."""
+    """One entry on the wire. ``payload`` is the stored text, byte for byte. ``withheld``: the id of an entry whose
+    payload the club fails on; then only its place in the chain is sent, so that those behind it can pass."""
 
     seq: int
     hash: str
     payload: str
+    withheld: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        said = {"withheld": self.withheld} if self.withheld else {"payload": self.payload}
+        return {"seq": self.seq, "hash": self.hash, **said}
+
+    @classmethod
+    def from_json(cls, document: Any) -> WireEntry:
+        withheld = _text(document.get("withheld", ""))
+        return cls(
+            _whole(document["seq"]), _text(document["hash"]), "" if withheld else _text(document["payload"]), withheld
+        )
+
+    @classmethod
+    def of(cls, entry: Entry, *, withheld: bool) -> WireEntry:
+        payload, name = ("", entry.entry_id.hex()) if withheld else (entry.payload.decode(), "")
+        return cls(entry.seq, entry.hash.hex(), payload, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +158,12 @@ class PushRequest:
     entries: tuple[WireEntry, ...]
 
     @classmethod
-    def of(cls, after: Head, entries: tuple[Entry, ...]) -> PushRequest:
+    def of(cls, after: Head, entries: tuple[Entry, ...], withheld: Collection[int] = ()) -> PushRequest:
         return cls(
             epoch=after.epoch,
             after_seq=after.seq,
             after_hash=after.hash.hex(),
-            entries=tuple(WireEntry(e.seq, e.hash.hex(), e.payload.decode()) for e in entries),
+            entries=tuple(WireEntry.of(entry, withheld=entry.seq in withheld) for entry in entries),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -154,7 +172,7 @@ class PushRequest:
             "epoch": self.epoch,
             "after_seq": self.after_seq,
             "after_hash": self.after_hash,
-            "entries": [{"seq": e.seq, "hash": e.hash, "payload": e.payload} for e in self.entries],
+            "entries": [entry.as_json() for entry in self.entries],
         }
 
     @classmethod
@@ -165,9 +183,7 @@ class PushRequest:
                 epoch=_whole(document["epoch"]),
                 after_seq=_whole(document["after_seq"]),
                 after_hash=_text(document["after_hash"]),
-                entries=tuple(
-                    WireEntry(_whole(e["seq"]), _text(e["hash"]), _text(e["payload"])) for e in document["entries"]
-                ),
+                entries=tuple(WireEntry.from_json(entry) for entry in document["entries"]),
             )
         except _MALFORMED as error:
             raise WireError(f"not a push request: {error}") from error

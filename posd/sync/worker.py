@@ -42,7 +42,8 @@ class SyncWorker:
         self._port = port
         self._clock = clock
         self._board = LinkBoard(port, clock)
-        self._push = Lane(Push(port, connect()), self._board, clock, jitter)
+        self._pusher = Push(port, connect(), clock)
+        self._push = Lane(self._pusher, self._board, clock, jitter)
         self._pull = Lane(Pull(port, connect(), clock, poll_s), self._board, clock, jitter)
         self._push.on_contact = self._pull.hurry_if_hopeless
         self._pull.on_contact = self._push.hurry_if_hopeless
@@ -93,5 +94,6 @@ class SyncWorker:
         if (now.head_seq, now.reports) != (seen.head_seq, seen.reports):
             self._push.wake()
         if now.hurries != seen.hurries:
+            self._pusher.offer_again()
             for lane in self._lanes:
                 lane.hurry()
