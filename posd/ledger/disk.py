@@ -61,7 +61,7 @@ def unwritable(path: Path, error: OSError) -> LedgerUnwritable:
         case errno.EACCES | errno.EPERM:
             advice = f"permission denied: chown the directory to this user (uid {os.getuid()})"
         case _:
-            advice = "check the path and the disk (dmesg, smartctl)"
+            advice = "look at the health of the disk (dmesg, smartctl) and its free space"
     return LedgerUnwritable(f"cannot write at {path} ({error.strerror}); {advice}")
 
 
@@ -77,8 +77,8 @@ def sync_directory(directory: Path) -> None:
 def write_anew(path: Path) -> None:
     """Give the disk once more what reads from ``path``, if there is such a file.
 
-    When fsync(2) fails, Linux takes the pages for written: they go on reading well, a later fsync leaves them out, and a
-    power cut takes them (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+    When fsync(2) fails, Linux takes the pages for written: they go on reading well, a later fsync leaves them out, and
+    a power cut takes them (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -17,6 +17,7 @@ from posd.ledger.migrations import bring_up, scripts, version_of
 from posd.ledger.rows import cut_of
 from posd.ledger.trouble import as_ledger_error
 from posd.ledger.verify import verify_entries
+from posd.ledger.witness import Witness
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -34,12 +35,15 @@ def open_books(path: Path, till_id: str | None, epoch: int | None, mint_id: Call
     """
     try:
         with ExitStack() as unless_well:
+            witness = Witness(path)
+            witness.ask(till_id, epoch)
             write_anew(path.with_name(path.name + "-wal"))  # whoever wrote it may have died of a failing disk
             db = connect_writer(path)
             unless_well.callback(db.close)
             _bring_up_to_date(db, path)
             books = _named(db, till_id, epoch, mint_id)
             _check_new_entries(books)
+            witness.tell(books.till_id, books.head.epoch)
             unless_well.pop_all()
     except sqlite3.Error as error:
         raise as_ledger_error(path, error) from error
