@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from posd.errors import LedgerBroken
 from posd.ledger.entries import Head, chained, parse_payload
@@ -210,3 +212,47 @@ class SellingMeanwhile(io.StringIO):
         if '"seq":600' in text:
             self.store.append(sale()).result()
         return super().write(text)
+
+
+JSON = st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.just(["member:m1", "PTS", 5])
+KEYS = (
+    "format",
+    "till",
+    "after",
+    "opening",
+    "entry",
+    "head",
+    "signed",
+    "seq",
+    "epoch",
+    "id",
+    "prev",
+    "hash",
+    "payload",
+)
+JOURNAL_LINES = (
+    '{"format":"posd-journal-1","till":"t"}',
+    '{"format":"posd-journal-1","till":"t","after":{"epoch":0,"seq":7,"hash":"' + "ab" * 32 + '"}}',
+    '{"opening":["member:m1","PTS",5]}',
+    '{"head":{"epoch":0,"seq":0,"hash":"' + "00" * 32 + '"}}',
+    '{"entry":{"seq":8,"epoch":0,"id":"' + "01" * 16 + '","prev":"","hash":"","payload":"{}"}}',
+)
+
+
+SOME = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5)
+
+
+@pytest.mark.fuzz
+@given(
+    first=st.sampled_from(JOURNAL_LINES),
+    lines=st.lists(
+        st.sampled_from(JOURNAL_LINES)
+        | st.text(max_size=9)
+        | st.dictionaries(st.sampled_from(KEYS), JSON | SOME, max_size=3).map(json.dumps),
+        max_size=4,
+    ),
+)
+def test_whatever_a_file_holds_the_answer_is_a_report(first: str, lines: list[str]) -> None:
+    report = verify_journal([first, *lines])
+    assert report.ok == (report.broken is None)
+    assert report.head.seq in (0, 7), "nothing here is an entry"

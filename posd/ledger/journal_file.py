@@ -49,6 +49,8 @@ def _understood(document: Any) -> tuple[Line, str]:
         return opening, opening_line(opening.till, opening.start)
     if "opening" in document:
         held = Held(*document["opening"])
+        if type(held.amount) is not int:
+            raise TypeError("an amount is an integer")
         return held, account_line(held.account, held.unit, held.amount)
     if "entry" in document:
         entry = _entry(document["entry"])
@@ -71,7 +73,7 @@ def _entry(line: Mapping[str, Any]) -> Entry:
         seq=int(line["seq"]),
         epoch=int(line["epoch"]),
         entry_id=bytes.fromhex(line["id"]),
-        payload=line["payload"].encode(),
+        payload=str(line["payload"]).encode(),
         prev=bytes.fromhex(line["prev"]),
         hash=bytes.fromhex(line["hash"]),
     )
