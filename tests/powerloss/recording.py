@@ -71,6 +71,12 @@ def set_switches(path: Path, *, sync_to_fail: int = 0, syncs_failing: int = 1, l
     os.close(descriptor)
 
 
+def unspent_effects(path: Path) -> int:
+    """What is left of ``last_effect``."""
+    _, _, left = _SWITCHES.unpack(path.read_bytes())
+    return int(left)
+
+
 def run_recorded(module: str, *arguments: str, environment: dict[str, str]) -> str:
     """Run a module of ours to its end; what it printed. Raises CalledProcessError."""
     command = [sys.executable, "-m", module, *arguments]
