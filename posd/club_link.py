@@ -14,8 +14,8 @@ from posd.ledger.store import Store
 from posd.loyalty.programs import Program, parse_program
 from posd.sync.link import Link as SyncLink
 from posd.sync.local_port import LocalPort
-from posd.sync.wire import ReaderStatus, TillStatus
-from posd.till.loop import ClubTold, LinkChanged, TillLoop
+from posd.sync.wire import LeaseReply, ReaderStatus, TillStatus
+from posd.till.loop import ClubTold, LeasesTaken, LinkChanged, TillLoop
 from posd.till.states import Link, LinkState
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,16 @@ class NewsPort(LocalPort):
     def __init__(self, store: Store, loop: TillLoop) -> None:
         super().__init__(store, on_link=lambda link: loop.tell(LinkChanged(shown_link(link))))
         self._loop = loop
+        loop.leases.wish = self.wish_lease
 
     def apply_deltas(self, page: DeltaPage) -> None:
         super().apply_deltas(page)
         programs = None if page.programs is None else readable_programs(page.programs)
         self._loop.tell(ClubTold(programs))
+
+    def take_leases(self, reply: LeaseReply) -> None:
+        super().take_leases(reply)
+        self._loop.tell(LeasesTaken(tuple(lease.member_id for lease in reply.leases), reply.keep_permille))
 
 
 class SyncFace:

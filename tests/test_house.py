@@ -31,6 +31,7 @@ LAYERS = (
     ("posd.private_file", EDGES),
     ("posd.till.loop", SHELLS),
     ("posd.till.desk", SHELLS),
+    ("posd.till.lease_desk", SHELLS),
     ("posd.sync.worker", SHELLS),
     ("posd.sync.local_port", SHELLS),
     ("posd.sync.socket_port", SHELLS),

@@ -186,6 +186,7 @@ def test_a_ledger_from_a_backup_spends_nothing_and_gives_nothing_back(tmp_path: 
     till.mkdir()
     with open_store(till) as store:
         store.apply_deltas(DeltaPage("c", 0, (member(points=100),))).result()
+        first = store.incarnation
         take_up(store, PTS=60)
     shutil.copytree(till, backup)
     with open_store(till) as store:
@@ -205,9 +206,23 @@ def test_a_ledger_from_a_backup_spends_nothing_and_gives_nothing_back(tmp_path: 
                 store.append(spend(1)).result()
             assert verify_ledger(store.path).ok
     with open_store(till) as store:
+        assert store.incarnation != first
         take_up(store, SECOND, PTS=5)
     with open_store(till) as store:
         assert held(store) == {"PTS": 5}, "what is granted afterwards counts"
+
+
+def test_a_ledger_that_forgot_a_lease_altogether_is_found_out_too(tmp_path: Path) -> None:
+    """It holds none; but the club may think that it was never taken up, and name it again."""
+    with open_store(tmp_path) as store:
+        incarnation = store.incarnation
+    shutil.copy(tmp_path / "ledger.db", tmp_path / "backup")
+    with open_store(tmp_path) as store:
+        assert store.incarnation == incarnation, "positive control: a restart changes nothing"
+        take_up(store, PTS=60)
+    shutil.copy(tmp_path / "backup", tmp_path / "ledger.db")
+    with open_store(tmp_path) as store:
+        assert store.incarnation != incarnation
 
 
 def test_leases_end_with_their_epoch(tmp_path: Path) -> None:
@@ -225,7 +240,7 @@ def test_a_torn_mark_is_the_one_before(tmp_path: Path) -> None:
     mark = Mark(path)
     for head in heads:
         mark.put(head)
-        assert Mark(path).head == head
+        assert (Mark(path).head, Mark(path).incarnation) == (head, mark.incarnation)
     content = bytearray(path.read_bytes())
     content[256 + 10] ^= 1  # the third lies in the slot of the first
     path.write_bytes(content)
@@ -241,10 +256,13 @@ def test_a_mark_that_cannot_be_written_stops_no_sale(tmp_path: Path, caplog: pyt
     assert "cannot be written" in caplog.text
 
 
-def test_sales_without_a_lease_write_no_mark(tmp_path: Path) -> None:
+def test_sales_without_a_lease_touch_no_mark(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
+        before = (tmp_path / "ledger.db.mark").read_bytes()
         store.append(sale()).result()
-        assert not (tmp_path / "ledger.db.mark").exists()
+        assert (tmp_path / "ledger.db.mark").read_bytes() == before
+        take_up(store, PTS=60)
+        assert (tmp_path / "ledger.db.mark").read_bytes() != before, "positive control"
 
 
 def test_the_table_of_leases_holds_nothing_that_is_used_up(store: Store) -> None:

@@ -20,12 +20,13 @@ from posd.drivers.base import Health, HealthLevel
 from posd.drivers.selftest import ReaderReport
 from posd.events import DeviceClass, DeviceState, DeviceStatus, RawRead
 from posd.ledger.entries import Kind
+from posd.ledger.leases import Lease, lease_draft, rights
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.store import Store
 from posd.machine import Uuid7Source
 from posd.till.desk import Edges, TillDesk
 from posd.till.lookup import Lookup
-from posd.till.loop import STALE_NS, UNREADABLE_NS, ClubTold, LinkChanged, TillLoop
+from posd.till.loop import STALE_NS, UNREADABLE_NS, ClubTold, LeasesTaken, LinkChanged, TillLoop
 from posd.till.states import Facts, Link, LinkState
 from posd.till.view import Frame
 from posd.units import DISPLAY_UNITS, UNITS
@@ -93,6 +94,12 @@ class Counter:
     def settle(self) -> None:
         """Everything that was in the inbox is done and drawn."""
         self.loop.act({"do": "language", "language": "fa"}).result(5)
+
+    def lease(self, member: str, lease_id: str = "c1" * 16, keep_permille: int = 1000, **amounts: int) -> None:
+        """The club sets something apart, as `posd.club_link` tells it."""
+        self.store.append(lease_draft(Lease(lease_id, member, amounts), self.clock.now())).result()
+        self.loop.tell(LeasesTaken((member,), keep_permille))
+        self.settle()
 
     def act(self, do: str, **fields: Any) -> Mapping[str, Any]:
         return self.loop.act({"do": do, **fields}).result(5)
@@ -318,7 +325,50 @@ def test_the_watchdog_hears_of_every_turn(counter: Counter) -> None:
 # Registers.
 
 
+def test_a_card_asks_for_a_lease_and_the_screen_follows(counter: Counter, member: str) -> None:
+    wishes: list[str] = []
+    counter.loop.leases.wish = wishes.append
+    counter.clock.advance_ms(2_000)
+    counter.swipe()
+    balance = counter.loop.view()["member"]["balances"][1]
+    assert (balance["unit"], balance["amount"], balance["usable"]) == ("CREDIT", 900_000, 0)
+    assert wishes == [member]
+    counter.lease(member, CREDIT=900_000, PTS=500)
+    assert counter.loop.view()["member"]["balances"][1]["usable"] == 900_000
+    counter.act("amount", amount_minor=1_000_000)
+    counter.act("use", unit="CREDIT", on=True)
+    assert counter.act("confirm")["done"]["payable_minor"] == 100_000
+    assert wishes == [member], "it holds all there is"
+
+
+def test_a_register_s_sale_is_seen_by_the_sale_on_the_screen(counter: Counter, member: str) -> None:
+    """Both spend the same lease; the second must know what the first took out."""
+    counter.lease(member, CREDIT=900_000)
+    counter.swipe()
+    counter.act("amount", amount_minor=1_000_000)
+    counter.act("use", unit="CREDIT", on=True)
+    counter.desk.sell(sale(member_id=member, redeem={"CREDIT": 600_000}), REGISTER, "key-1").result(5)
+    counter.settle()
+    assert counter.act("confirm")["done"]["payable_minor"] == 1_000_000 - 300_000
+
+
+def test_after_the_visit_the_rest_goes_back_but_for_the_share_that_may_stay(counter: Counter, member: str) -> None:
+    counter.loop.tell(LeasesTaken((), 200))
+    counter.swipe()
+    counter.lease(member, keep_permille=200, CREDIT=900_000)
+    assert [entry.draft.kind for entry in counter.store.reader().entries()][-1] is Kind.LEASE
+    counter.act("back")
+    counter.settle()
+    standing = counter.store.reader().standing(member)
+    assert standing is not None
+    assert rights(standing.leases) == {"CREDIT": 180_000}
+    counter.loop.tell(LinkChanged(Link(LinkState.OFFLINE)))
+    counter.swipe()
+    assert counter.loop.view()["member"]["balances"][1]["usable"] == 180_000
+
+
 def test_a_register_sells_by_read_and_by_member(counter: Counter, member: str) -> None:
+    counter.lease(member, CREDIT=800_000)
     counter.swipe()
     read_id = counter.events("card.read")[-1]["read_id"]
     request = sale(read_id=read_id, redeem={"CREDIT": 100_000})

@@ -219,3 +219,38 @@ def till_revoke(place: Place, till_id: str, database: str | None) -> None:
             f"no till {till_id} belongs to this club, or it is shut out already; see: posd club till list"
         )
     click.echo(f"till {till_id} is shut out")
+
+
+@till.command("held")
+@json_option
+@database_option
+@pass_place
+def till_held(place: Place, as_json: bool, database: str | None) -> None:
+    """What of members' balances is set apart for which till, and what was written off."""
+    rows = owner.held_by_tills(club_dir(place), database)
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        lost = "" if row["written_off_ms"] is None else "  written off"
+        click.echo(f"{row['till_id']}  {row['member_id']}  {row['rest']} {row['unit']}{lost}")
+
+
+@till.command("write-off")
+@click.argument("till_id")
+@database_option
+@pass_place
+def till_write_off(place: Place, till_id: str, database: str | None) -> None:
+    """Give back to members what a lost till holds of their balances; what it spent and reports later is parked."""
+    lost = owner.write_off_till(club_dir(place), till_id, database)
+    click.echo("written off: " + (", ".join(f"{amount} {unit}" for unit, amount in sorted(lost.items())) or "nothing"))
+
+
+@club.command("offline-share")
+@click.argument("percent", type=click.IntRange(0, 100))
+@database_option
+@pass_place
+def offline_share(place: Place, percent: int, database: str | None) -> None:
+    """How much of a member's balance a till may keep after a visit, to be spent while the club is away."""
+    owner.set_offline_share(club_dir(place), percent, database)
+    click.echo(f"tills keep {percent} percent")

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
+from posd.club.leases import recalled
 from posd.club.programs import program_texts
 from posd.club.shop import Club
 from posd.club.tables import balance, card_key, head, member, movement, till
@@ -90,6 +91,7 @@ def _page(connection: Connection, club: Club, till_id: str, cursor: Cursor, now:
         members=tuple(member_rows(connection, club, ids)),
         programs=_programs(connection, club) if fresh_programs else None,
         more=more,
+        recalled=recalled(connection, club.club_id, till_id, cursor.change, end.change),
     )
 
 

@@ -14,7 +14,19 @@ from posd.club.reading import Joining, Reading, Trade
 from posd.club.shelf import Shelf
 from posd.club.shop import Club
 from posd.club.standing import standings_of
-from posd.club.tables import NO_MEMBER, balance, booked, card_key, day_unit, member, movement, person, sale, spend
+from posd.club.tables import (
+    NO_MEMBER,
+    balance,
+    booked,
+    card_key,
+    day_unit,
+    lease,
+    member,
+    movement,
+    person,
+    sale,
+    spend,
+)
 from posd.ledger.entries import Kind
 from posd.loyalty.programs import Program
 from posd.sync.sealing import SealError, unseal
@@ -58,11 +70,13 @@ def apply(desk: Desk, place: Place, reading: Reading, keys: Iterable[str]) -> No
             desk.shelf.put(card_key, key=key, member_id=reading.joining.member_id)
     if reading.member_id is not None:
         _move(desk, place, reading, reading.member_id)
+        _draw(desk, reading, reading.member_id)
         _count_spend(desk, place, reading, reading.member_id)
         if reading.kind is Kind.SALE:
             _note_visit(desk, reading.member_id, place.at_ms)
-        desk.touched.pop(reading.member_id, None)
-        desk.touched[reading.member_id] = place.day
+        if reading.kind is not Kind.LEASE:  # which changes nothing that another till could see
+            desk.touched.pop(reading.member_id, None)
+            desk.touched[reading.member_id] = place.day
 
 
 def _book(desk: Desk, place: Place, reading: Reading) -> None:
@@ -122,6 +136,17 @@ def _move(desk: Desk, place: Place, reading: Reading, member_id: str) -> None:
         desk.shelf.add(balance, (member_id, unit), amount=amount)
         desk.shelf.put(movement, **spot, unit=unit, amount=amount)
         _count_unit(desk, place, unit, amount, reading.trade)
+
+
+def _draw(desk: Desk, reading: Reading, member_id: str) -> None:
+    for (lease_id, unit), amount in reading.drawn.items():
+        key = member_id, lease_id, unit
+        if reading.kind is Kind.LEASE:
+            desk.shelf.change(lease, key, taken=1)
+        elif reading.kind is Kind.RELEASE:
+            desk.shelf.add(lease, key, returned=amount)
+        else:
+            desk.shelf.add(lease, key, spent=amount)
 
 
 def _count_unit(desk: Desk, place: Place, unit: str, amount: int, trade: Trade | None) -> None:

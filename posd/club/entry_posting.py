@@ -8,10 +8,11 @@ from typing import Any
 
 from posd.club.effects import Desk, Place, apply, open_person
 from posd.club.judge import Facts, Verdict, judge, waits_for_member, waits_for_sale
+from posd.club.leases import rest_of, set_apart
 from posd.club.reading import Reading, Unreadable, read_entry
 from posd.club.shelf import Row
 from posd.club.shop import happened_ms
-from posd.club.tables import NO_MEMBER, balance, booked, card_key, journal, member, sale, spend, till
+from posd.club.tables import NO_MEMBER, balance, booked, card_key, journal, lease, member, sale, spend, till
 from posd.club.turnover import record_trade
 from posd.ledger.entries import Kind
 
@@ -35,6 +36,7 @@ def lay_out(desk: Desk, rows: Sequence[dict[str, Any]]) -> Sequence[tuple[Row, S
     shelf.keep(journal, rows)
     shelf.fetch(member, members)
     shelf.fetch(balance, members)
+    shelf.fetch(lease, members)
     shelf.fetch(booked, [(name,) for _, name in ids])
     shelf.fetch(sale, ids)
     shelf.fetch(card_key, [(key,) for one in readings if one.joining for key in one.joining.keys])
@@ -52,7 +54,7 @@ def post_row(desk: Desk, row: Row, said: Said | None) -> None:
         note(desk, row, UNREADABLE)
         return
     reading, place = said
-    facts = _facts(desk, reading)
+    facts = _facts(desk, place, reading)
     verdict = judge(reading, facts)
     note(desk, row, verdict)
     if verdict.reason not in NOTHING_HAPPENED:
@@ -81,7 +83,8 @@ def _read(desk: Desk, row: Row) -> Said | None:
     return reading, Place(row["till_id"], row["epoch"], row["seq"], row["received_ms"], at_ms, day)
 
 
-def _facts(desk: Desk, reading: Reading) -> Facts:
+def _facts(desk: Desk, place: Place, reading: Reading) -> Facts:
+    leases = desk.shelf.find_all(lease, reading.member_id) if reading.member_id else []
     keys = reading.joining.keys if reading.joining else ()
     sold = _booked(desk, reading.ref) if reading.ref else None
     sealed = reading.joining.sealed if reading.joining and reading.kind is Kind.ENROL else None
@@ -89,6 +92,8 @@ def _facts(desk: Desk, reading: Reading) -> Facts:
         booked_before=_booked(desk, reading.entry_id) is not None,
         member_known=reading.member_id is not None and _is_member(desk, reading.member_id),
         balances=_balances(desk, reading.member_id) if reading.member_id else {},
+        set_apart=set_apart(leases),
+        rests=_rests(place, reading, leases) if reading.drawn else {},
         key_owners=_owners(desk, keys) if keys else {},
         sale_known=sold is not None
         and sold["kind"] == Kind.SALE.value
@@ -96,6 +101,17 @@ def _facts(desk: Desk, reading: Reading) -> Facts:
         sale_voided=sold is not None and sold["voided_by"] != "",
         person_readable=sealed is None or open_person(desk.keys, sealed) is not None,
     )
+
+
+def _rests(place: Place, reading: Reading, leases: Iterable[Row]) -> dict[tuple[str, str], int]:
+    """What may be taken out of the leases that the entry names; a lease is taken up once and as a whole."""
+    own = {
+        (str(row["lease_id"]), str(row["unit"])): row
+        for row in leases
+        if (row["till_id"], row["epoch"]) == (place.till_id, place.epoch)
+        and bool(row["taken"]) is (reading.kind is not Kind.LEASE)
+    }
+    return {key: rest_of(own[key]) for key in reading.drawn if key in own}
 
 
 def _booked(desk: Desk, entry_id: str) -> Row | None:

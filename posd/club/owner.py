@@ -9,16 +9,17 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from posd.club.dashboard.figures import read_figures
 from posd.club.database import Database, open_database
 from posd.club.deltas import member_rows
 from posd.club.keys import ClubKeys, load_keys, new_keys, save_keys
+from posd.club.leases import open_leases, write_off
 from posd.club.migrate import migrate
 from posd.club.programs import put_program, ready_programs, stop_program
 from posd.club.shop import Club, Settings, read_club, settings_text
@@ -176,6 +177,27 @@ def list_tills(state_dir: Path, database_url: str | None = None) -> list[dict[st
     with open_club(state_dir, database_url) as opened:
         own = query.where(till.c.club_id == opened.club.club_id)
         return opened.database.read(lambda connection: [dict(row) for row in connection.execute(own).mappings()])
+
+
+def held_by_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:
+    """What tills may spend of members' balances, and what was written off of it (`posd.club.leases.open_leases`)."""
+    with open_club(state_dir, database_url) as opened:
+        return opened.database.read(lambda connection: open_leases(connection, opened.club.club_id))
+
+
+def write_off_till(state_dir: Path, till_id: str, database_url: str | None = None) -> dict[str, int]:
+    """Set free, by unit, what a lost till holds of members' balances. What it spent of that and reports later is
+    parked."""
+    now_ms = SystemClock().now().wall_ms
+    return _change(state_dir, database_url, lambda connection, club_id: write_off(connection, club_id, till_id, now_ms))
+
+
+def set_offline_share(state_dir: Path, percent: int, database_url: str | None = None) -> None:
+    """How much of a balance a till may keep after a visit, for when the club is away. Raises ConfigError."""
+    with open_club(state_dir, database_url) as opened:
+        settings = replace(opened.club.settings, offline_permille=10 * percent)
+        own = update(clubs).where(clubs.c.club_id == opened.club.club_id).values(settings=settings_text(settings))
+        opened.database.write(lambda connection: connection.execute(own))
 
 
 def revoke_till(state_dir: Path, till_id: str, database_url: str | None = None) -> bool:

@@ -20,6 +20,7 @@ from posd.club.deltas import read_page
 from posd.club.effects import Desk, refresh_members
 from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
+from posd.club.leases import grant
 from posd.club.posting import post_pending, tills_behind
 from posd.club.programs import active_programs
 from posd.club.proof import Freshness
@@ -33,7 +34,17 @@ from posd.club.tills import Known, Newcomer, Shown, Shut, admit, adopt_key, anno
 from posd.ledger.entries import Head
 from posd.ledger.members import DeltaPage
 from posd.machine import Uuid7Source
-from posd.sync.wire import Disposition, KeyChange, PushReply, PushRequest, TillGrant, TillRequest, TillStatus
+from posd.sync.wire import (
+    Disposition,
+    KeyChange,
+    LeaseAsk,
+    LeaseReply,
+    PushReply,
+    PushRequest,
+    TillGrant,
+    TillRequest,
+    TillStatus,
+)
 
 T = TypeVar("T")
 
@@ -129,6 +140,10 @@ class Service:
         now_ms = self.clock.now().wall_ms
         await self.write(lambda c: note_status(c, self.club.club_id, till_id, status, now_ms))
 
+    async def lease(self, till_id: str, ask: LeaseAsk) -> LeaseReply:
+        now_ms = self.clock.now().wall_ms
+        return await self.write(lambda c: grant(c, self.club.club_id, till_id, ask, now_ms))
+
     async def deltas(self, till_id: str, cursor: str | None, wait_s: int) -> DeltaPage | None:
         """The next page; when there is nothing new, waits up to ``wait_s`` for news. None: unknown cursor."""
         deadline = asyncio.get_running_loop().time() + min(max(wait_s, 0), LONGEST_WAIT_S)
@@ -136,7 +151,7 @@ class Service:
             while True:
                 page = await self.read(lambda c: read_page(c, self.club, till_id, cursor))
                 left_s = deadline - asyncio.get_running_loop().time()
-                if page is None or page.members or page.programs is not None or left_s <= 0 or self.ending:
+                if page is None or page.has_news or left_s <= 0 or self.ending:
                     return page
                 await rung(event, min(left_s, LOOK_AGAIN_S))
 

@@ -163,6 +163,26 @@ card_key = Table(
 
 balance = Table("balance", metadata, _id("club_id"), _id("member_id"), _id("unit"), _number("amount"))
 
+lease = Table(
+    "lease",
+    metadata,
+    _id("club_id"),
+    _id("member_id"),
+    _id("lease_id"),
+    _id("unit"),
+    _text("till_id"),
+    _number("epoch"),
+    _text("incarnation"),
+    _number("granted"),
+    _number("spent"),
+    _number("returned"),
+    _number("taken"),
+    _number("recalled"),
+    _number("made_ms"),
+    _maybe("written_off_ms"),
+    Index("lease_till", "club_id", "till_id"),
+)
+
 movement = Table(
     "movement",
     metadata,

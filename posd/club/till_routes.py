@@ -19,6 +19,7 @@ from posd.sync.wire import (
     CLOCK_SKEW,
     TILL_REVOKED,
     KeyChange,
+    LeaseAsk,
     PushRequest,
     TillRequest,
     TillStatus,
@@ -80,6 +81,12 @@ def _wait_s(text: str) -> int:
     return int(text)
 
 
+async def leases(request: Request) -> Response:
+    till = await _till(request)
+    reply = await _service(request).lease(till.till_id, LeaseAsk.from_json(document_of(request, till.body)))
+    return JSONResponse(reply.as_json())
+
+
 async def status(request: Request) -> Response:
     till = await _till(request)
     await _service(request).status(till.till_id, TillStatus.from_json(document_of(request, till.body)))
@@ -130,6 +137,7 @@ ROUTES = [
     Route("/v1/tills", admit, methods=["POST"]),
     Route("/v1/tills/{till}/entries", entries, methods=["POST"]),
     Route("/v1/tills/{till}/deltas", deltas, methods=["GET"]),
+    Route("/v1/tills/{till}/leases", leases, methods=["POST"]),
     Route("/v1/tills/{till}/status", status, methods=["POST"]),
     Route("/v1/tills/{till}/key", key, methods=["POST"]),
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from posd.clock import Instant
-from posd.ledger.accounts import LEASED, lease_account
+from posd.ledger.accounts import LEASED, lease_account, lease_of
 from posd.ledger.entries import Draft, Kind, Leg
 
 LONGEST_MS = 72 * 3600 * 1000
@@ -74,6 +74,11 @@ def drawn(leases: Iterable[Held], wanted: Mapping[str, int]) -> tuple[Leg, ...]:
                 left[unit] -= amount
                 legs += [Leg(lease_account(held.lease_id), unit, -amount), Leg(LEASED, unit, amount)]
     return tuple(legs)
+
+
+def of_leases(leg: Leg) -> bool:
+    """Whether the leg only says what becomes of a lease; no balance moves by it."""
+    return leg.account == LEASED or lease_of(leg.account) is not None
 
 
 def lease_draft(lease: Lease, at: Instant) -> Draft:

@@ -47,6 +47,10 @@ class DeltaPage:
     recalled: tuple[str, ...] = ()
     """Leases that the club asks back: their members stand at other tills."""
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self.members or self.recalled) or self.programs is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

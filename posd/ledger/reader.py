@@ -199,7 +199,9 @@ class Reader:
         return tuple(_open_lease(*row) for row in self.db.execute(OPEN_LEASES, (limit,)))
 
     def holds_entry(self, head: Head) -> bool:
-        """Whether ``head`` is a position of this journal."""
+        """Whether ``head`` is a position of this journal, archived or not."""
+        if head.seq <= self.cut().seq:
+            return True
         found = "select 1 from entry where seq = ? and epoch = ? and hash = ?"
         return self.db.execute(found, (head.seq, head.epoch, head.hash)).fetchone() is not None
 

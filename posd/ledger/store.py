@@ -97,7 +97,7 @@ class Store:
             reader = self.reader()
             self.till_id = reader.till_id()
             self._head_seq = reader.head().seq
-            self._void_doubtful_leases(reader)
+            self._look_at_the_mark(reader)
             unless_open.pop_all()
 
     @classmethod
@@ -137,6 +137,11 @@ class Store:
     def fault(self) -> str | None:
         """Why nothing can be booked now, and what to do; None when all is well. It heals by itself."""
         return self._writing.fault
+
+    @property
+    def incarnation(self) -> str:
+        """Changes when this ledger was found to be older than the till."""
+        return self._mark.incarnation
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -239,17 +244,20 @@ class Store:
         except NewerSchema as error:
             return _Refusing(str(error))
 
-    def _void_doubtful_leases(self, reader: Reader) -> None:
+    def _look_at_the_mark(self, reader: Reader) -> None:
         """A ledger that lacks what the mark names is older than the till: what it spent since is not in it."""
-        if self.fault is None and reader.open_leases(1):
-            marked = self._mark.head
-            if marked is None or not reader.holds_entry(marked):
-                log.warning(
-                    "%s is older than this till: what the club had set apart for it is spent no more; "
-                    "write it off at the club with 'posd club write-off'",
-                    self.path,
-                )
-                self._writing.submit(void_leases).result()
+        marked = self._mark.head
+        if self.fault is not None or (marked is not None and reader.holds_entry(marked)):
+            return
+        if marked is not None or reader.open_leases(1):
+            log.warning(
+                "%s is older than this till: what the club had set apart for it is spent no more; "
+                "write it off at the club with 'posd club till write-off'",
+                self.path,
+            )
+            self._writing.submit(void_leases).result()
+        self._mark.begin_anew()
+        self._put_mark(reader.head())
 
     def _committed(self, books: Books) -> None:
         if books.lease_head is not None and books.lease_head != self._mark.head:

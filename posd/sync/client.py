@@ -35,6 +35,8 @@ from posd.sync.signing import Stamp
 from posd.sync.wire import (
     CLOCK_SKEW,
     KeyChange,
+    LeaseAsk,
+    LeaseReply,
     PushReply,
     PushRequest,
     TillGrant,
@@ -131,6 +133,10 @@ class ClubClient:
         """Changes after ``cursor`` (None: from the beginning); the club holds the answer up to ``wait_s`` seconds."""
         query = f"wait={wait_s}" if cursor is None else f"cursor={quote(cursor, safe='')}&wait={wait_s}"
         return self._exchange("GET", f"{self._till('deltas')}?{query}", delta_from_json, wait_s=wait_s)
+
+    def lease(self, ask: LeaseAsk) -> Exchange[LeaseReply]:
+        """Ask what may be spent of a member's balances."""
+        return self._exchange("POST", self._till("leases"), LeaseReply.from_json, document=ask.as_json())
 
     def status(self, status: TillStatus) -> Exchange[None]:
         """Tell the club how this till is; 204."""

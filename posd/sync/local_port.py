@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from posd.clock import Clock, Instant
 from posd.errors import LedgerError
 from posd.ledger.delivery import hand_over, withhold
 from posd.ledger.entries import Entry, Head
+from posd.ledger.leases import lease_draft
 from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
-from posd.machine import SystemClock
+from posd.machine import SystemClock, Uuid7Source
 from posd.sync.link import Link, LinkState
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import Work
-from posd.sync.wire import Disposition, TillStatus
+from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus
 
 _JOIN_S = 0.05
 ABSENT_AFTER_S = 5.0
@@ -43,6 +45,9 @@ class LocalPort:
         self._work = Work(head_seq=store.reader().head().seq)
         self._status: TillStatus | None = None
         self._link = Link()
+        self._new_id = Uuid7Source()
+        self._wishes: dict[str, str] = {}
+        """Member → the lease that the till would like to have."""
         self._cancelled = False
         self._watcher = threading.Thread(target=self._watch, name="sync-commits")
 
@@ -56,7 +61,7 @@ class LocalPort:
     def sync_now(self) -> None:
         """A person does not want to wait for the next attempt. Never blocks."""
         with self._changed:
-            self._work = Work(self._work.head_seq, self._work.hurries + 1, self._work.reports)
+            self._work = replace(self._work, hurries=self._work.hurries + 1)
             self._changed.notify_all()
 
     def report_status(self, status: TillStatus) -> None:
@@ -65,7 +70,14 @@ class LocalPort:
             if status == self._status:
                 return
             self._status = status
-            self._work = Work(self._work.head_seq, self._work.hurries, self._work.reports + 1)
+            self._work = replace(self._work, reports=self._work.reports + 1)
+            self._changed.notify_all()
+
+    def wish_lease(self, member_id: str) -> None:
+        """This member stands at the till and may want to spend. Never blocks; what comes of it is an entry."""
+        with self._changed:
+            self._wishes[member_id] = self._new_id().hex()
+            self._work = replace(self._work, wishes=self._work.wishes + 1)
             self._changed.notify_all()
 
     # SyncPort
@@ -109,6 +121,20 @@ class LocalPort:
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         self._store.record_attempt(through_seq, reason=reason.value, next_at=next_at).result()
 
+    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
+        head = self._store.reader().head()
+        with self._changed:
+            wishes, self._wishes = self._wishes, {}
+        if afresh and not wishes:
+            wishes = {"": self._new_id().hex()}
+        place = head.epoch, head.seq, self._store.incarnation
+        return tuple(LeaseAsk(lease_id, member_id, *place) for member_id, lease_id in wishes.items())
+
+    def take_leases(self, reply: LeaseReply) -> None:
+        booking = [self._store.append(lease_draft(lease, self._clock.now())) for lease in reply.leases]
+        for booked in booking:
+            booked.result()
+
     def till_status(self) -> TillStatus | None:
         return self._status
 
@@ -141,7 +167,7 @@ class LocalPort:
         while not self._cancelled:
             head_seq = self._store.wait_for_entries(self._work.head_seq, self._until_absent_s() or _LOOK_S)
             with self._changed:
-                self._work = Work(head_seq, self._work.hurries, self._work.reports)
+                self._work = replace(self._work, head_seq=head_seq)
                 self._changed.notify_all()
             if not self._until_absent_s():
                 self._doubt()

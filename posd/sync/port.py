@@ -17,17 +17,18 @@ from posd.ledger.members import DeltaPage
 from posd.sync.link import Link
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
-from posd.sync.wire import Disposition, TillStatus
+from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What can wake synchronisation, as counters that only rise: the newest entry, how often a person pressed *sync
-    now*, how often the till reported its status."""
+    now*, how often the till reported its status, how often it wished for a lease."""
 
     head_seq: int = 0
     hurries: int = 0
     reports: int = 0
+    wishes: int = 0
 
 
 class SyncPort(Protocol):
@@ -82,6 +83,15 @@ class SyncPort(Protocol):
 
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         """One more attempt to send everything up to ``through_seq`` failed; none is due before ``next_at``."""
+        ...
+
+    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
+        """Questions for leases since the last call. ``afresh``: an answer may have been lost; asks for nobody if for no
+        one else, so that the club names it again."""
+        ...
+
+    def take_leases(self, reply: LeaseReply) -> None:
+        """Take up what the club granted; returns when that is on disk. May be told again."""
         ...
 
     def till_status(self) -> TillStatus | None:

@@ -7,6 +7,7 @@ which are UTF-8 already.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from posd.clock import Instant
@@ -16,7 +17,7 @@ from posd.sync.link import Link, LinkState
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import SyncPort, Work
-from posd.sync.wire import Disposition, delta_from_json
+from posd.sync.wire import Disposition, LeaseReply, delta_from_json
 
 Document = Mapping[str, Any]
 
@@ -114,11 +115,11 @@ def link_from_json(document: Document) -> Link:
 
 
 def work_as_json(work: Work) -> dict[str, Any]:
-    return {"head_seq": work.head_seq, "hurries": work.hurries, "reports": work.reports}
+    return asdict(work)
 
 
 def work_from_json(document: Document) -> Work:
-    return Work(document["head_seq"], document["hurries"], document["reports"])
+    return Work(document["head_seq"], document["hurries"], document["reports"], document["wishes"])
 
 
 def _pending(port: SyncPort, document: Document) -> dict[str, Any]:
@@ -158,6 +159,15 @@ def _record_attempt(port: SyncPort, document: Document) -> dict[str, Any]:
     return {}
 
 
+def _lease_asks(port: SyncPort, document: Document) -> dict[str, Any]:
+    return {"asks": [ask.as_json() for ask in port.lease_asks(afresh=bool(document["afresh"]))]}
+
+
+def _take_leases(port: SyncPort, document: Document) -> dict[str, Any]:
+    port.take_leases(LeaseReply.from_json(document["reply"]))
+    return {}
+
+
 def _till_status(port: SyncPort, _: Document) -> dict[str, Any]:
     status = port.till_status()
     return {"status": status and status.as_json()}
@@ -186,6 +196,8 @@ _METHODS: dict[str, Callable[[SyncPort, Document], dict[str, Any]]] = {
     "begin_anew": _begin_anew,
     "attempts": lambda port, _: {"attempts": attempts_as_json(port.attempts())},
     "record_attempt": _record_attempt,
+    "lease_asks": _lease_asks,
+    "take_leases": _take_leases,
     "till_status": _till_status,
     "report_link": _report_link,
     "wait_for_work": _wait_for_work,

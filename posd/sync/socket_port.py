@@ -20,7 +20,7 @@ from posd.sync.link import Link
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import Work
-from posd.sync.wire import Disposition, TillStatus, delta_as_json
+from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus, delta_as_json
 
 T = TypeVar("T")
 Document = Mapping[str, Any]
@@ -87,6 +87,12 @@ class SocketPort:
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         at = messages.instant_as_json(next_at)
         self._ask("record_attempt", _nothing, through_seq=through_seq, reason=reason.value, next_at=at)
+
+    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
+        return self._ask("lease_asks", _lease_asks, afresh=afresh)
+
+    def take_leases(self, reply: LeaseReply) -> None:
+        self._ask("take_leases", _nothing, reply=reply.as_json())
 
     def till_status(self) -> TillStatus | None:
         return self._ask("till_status", lambda answer: answer["status"] and TillStatus.from_json(answer["status"]))
@@ -176,6 +182,10 @@ def _understood(method: str, read: Callable[[Document], T], answer: Document) ->
 
 def _entries(answer: Document) -> Sequence[Entry]:
     return tuple(messages.entry_from_json(entry) for entry in answer["entries"])
+
+
+def _lease_asks(answer: Document) -> Sequence[LeaseAsk]:
+    return tuple(LeaseAsk.from_json(ask) for ask in answer["asks"])
 
 
 def _nothing(_: Document) -> None:

@@ -8,6 +8,7 @@ Routes (every request signed with the till's key, see `posd.sync.signing`)::
     POST /v1/tills                     TillRequest      -> TillGrant     (signed with the key that is to be the till's)
     POST /v1/tills/{till}/entries      PushRequest      -> PushReply     (gzip body allowed)
     GET  /v1/tills/{till}/deltas?cursor=…&wait=25       -> DeltaReply    (long poll; 410 = start again without cursor)
+    POST /v1/tills/{till}/leases       LeaseAsk         -> LeaseReply    (what may be spent here; docs/ledger.md)
     POST /v1/tills/{till}/status       TillStatus       -> 204           (readers, queue; the club's live view)
     POST /v1/tills/{till}/key          KeyChange        -> 204
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posd.ledger.entries import Entry, Head
+from posd.ledger.leases import Lease
 from posd.ledger.members import DeltaPage, MemberRow
 
 WIRE_VERSION = 1
@@ -234,6 +236,73 @@ class PushReply:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseAsk:
+    """A member stands at the till: what of his balances may it spend? ``lease_id`` is new, and stays when the question
+    is repeated. ``epoch``, ``seq`` and ``incarnation``: where the till's own journal stands, and whether it is still
+    what it was. Without a member only leases are named again whose answer was lost."""
+
+    lease_id: str
+    member_id: str
+    epoch: int
+    seq: int
+    incarnation: str
+
+    def as_json(self) -> dict[str, Any]:
+        named = {"lease_id": self.lease_id, "member_id": self.member_id, "incarnation": self.incarnation}
+        return {"v": WIRE_VERSION, **named, "epoch": self.epoch, "seq": self.seq}
+
+    @classmethod
+    def from_json(cls, document: Any) -> LeaseAsk:
+        _expect_version(document)
+        try:
+            return cls(
+                _lease_id(document["lease_id"]),
+                _text(document["member_id"]),
+                _whole(document["epoch"]),
+                _whole(document["seq"]),
+                _text(document["incarnation"]),
+            )
+        except _MALFORMED as error:
+            raise WireError(f"not a question for a lease: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReply:
+    """Leases that the till has not taken up yet, of whichever member. ``keep_permille``: the share of a balance that it
+    may keep after the visit."""
+
+    leases: tuple[Lease, ...] = ()
+    keep_permille: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        named = [
+            {"lease_id": it.lease_id, "member_id": it.member_id, "amounts": dict(it.amounts)} for it in self.leases
+        ]
+        return {"v": WIRE_VERSION, "leases": named, "keep_permille": self.keep_permille}
+
+    @classmethod
+    def from_json(cls, document: Any) -> LeaseReply:
+        _expect_version(document)
+        try:
+            return cls(tuple(_lease(named) for named in document["leases"]), _whole(document["keep_permille"]))
+        except _MALFORMED as error:
+            raise WireError(f"not an answer about leases: {error}") from error
+
+
+def _lease(document: Mapping[str, Any]) -> Lease:
+    amounts = {_text(unit): _whole(amount) for unit, amount in document["amounts"].items()}
+    if not amounts or min(amounts.values()) <= 0:
+        raise WireError("a lease of nothing")
+    return Lease(_lease_id(document["lease_id"]), _text(document["member_id"]), amounts)
+
+
+def _lease_id(value: Any) -> str:
+    if len(bytes.fromhex(_text(value))) != 16 or value != value.lower():
+        raise WireError("a lease is named by 32 hexadecimal digits")
+    return _text(value)
+
+
+@dataclass(frozen=True, slots=True)
 class ReaderStatus:
     """One reader of a till as the club's page shows it. ``device_class`` and ``state`` as in `posd.events`."""
 
@@ -286,6 +355,7 @@ def delta_as_json(page: DeltaPage) -> dict[str, Any]:
         "members": [member_as_json(row) for row in page.members],
         "programs": None if page.programs is None else list(page.programs),
         "more": page.more,
+        "recalled": list(page.recalled),
     }
 
 
@@ -299,6 +369,7 @@ def delta_from_json(document: Any) -> DeltaPage:
             members=tuple(member_from_json(row) for row in document["members"]),
             programs=None if programs is None else tuple(programs),
             more=bool(document["more"]),
+            recalled=tuple(_text(lease_id) for lease_id in document["recalled"]),
         )
     except _MALFORMED as error:
         raise WireError(f"not a page of changes: {error}") from error

@@ -12,6 +12,7 @@ from posd.errors import PosdError
 from posd.sync.board import LinkBoard
 from posd.sync.client import ClubClient
 from posd.sync.lane import Lane
+from posd.sync.lease_asker import LeaseAsker
 from posd.sync.link import Link
 from posd.sync.port import SyncPort, Work
 from posd.sync.pull import POLL_S, Pull
@@ -45,12 +46,13 @@ class SyncWorker:
         self._pusher = Push(port, connect(), clock)
         self._push = Lane(self._pusher, self._board, clock, jitter)
         self._pull = Lane(Pull(port, connect(), clock, poll_s), self._board, clock, jitter)
+        self._leases = LeaseAsker(port, connect())
         self._push.on_contact = self._pull.hurry_if_hopeless
-        self._pull.on_contact = self._push.hurry_if_hopeless
+        self._pull.on_contact = self._club_is_back
         self._stopping = threading.Event()
         self._ear = threading.Thread(target=self._listen, name="sync-ear")
         self._lanes = (self._push, self._pull)
-        self._threads = (self._push.thread, self._pull.thread, self._ear)
+        self._threads = (self._push.thread, self._pull.thread, self._leases.thread, self._ear)
 
     @property
     def link(self) -> Link:
@@ -67,6 +69,7 @@ class SyncWorker:
         self._port.cancel()
         for lane in self._lanes:
             lane.stop()
+        self._leases.stop()
         due_ns = self._clock.now().mono_ns + round(timeout_s * 1e9)
         for thread in self._threads:
             if thread.ident is not None:
@@ -88,11 +91,18 @@ class SyncWorker:
             if seen is None:
                 # What came between a lane's first look and this one.
                 self._push.wake()
+                self._leases.wake()
             seen = now
+
+    def _club_is_back(self) -> None:
+        self._push.hurry_if_hopeless()
+        self._leases.wake()
 
     def _pass_on(self, seen: Work, now: Work) -> None:
         if (now.head_seq, now.reports) != (seen.head_seq, seen.reports):
             self._push.wake()
+        if now.wishes != seen.wishes:
+            self._leases.wake()
         if now.hurries != seen.hurries:
             self._pusher.offer_again()
             for lane in self._lanes:

@@ -241,7 +241,11 @@ class TillDesk:
             if card is None:
                 raise Refused(404, "read_gone", "this read is too old or unknown; present the card again")
             standing = lookup.member_by_card(card)
-        return None if standing is None else Customer(standing, card)
+        if standing is None:
+            return None
+        customer = Customer(standing, card)
+        self._loop.leases.ask_for(customer)
+        return customer
 
     def _quote(self, request: SaleRequest) -> tuple[Customer | None, Quote, tuple[Line, ...]]:
         facts = self._loop.facts
@@ -277,6 +281,7 @@ class TillDesk:
                 offline=not self._loop.facts.online,
                 register_ref=request.register_ref,
             ),
+            leases=() if customer is None else customer.standing.leases,
         )
 
     def _record(self, sale_id: str) -> SaleRecord:

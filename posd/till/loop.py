@@ -20,7 +20,7 @@ from posd.cards.rules import CardRules, identify
 from posd.clock import Clock, Instant
 from posd.errors import LedgerError, PosdError
 from posd.events import DeviceStatus, RawRead
-from posd.ledger.entries import Draft, Entry
+from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.members import MemberRow, Standing
 from posd.loyalty.programs import Program
 from posd.till.actions import Action, understand
@@ -36,8 +36,9 @@ from posd.till.happenings import (
     TimerFired,
     WorldChanged,
 )
+from posd.till.lease_desk import LeaseDesk
 from posd.till.lookup import Lookup
-from posd.till.states import CardSeen, Facts, Link, Selling, Till, as_missed
+from posd.till.states import CardSeen, Committing, Customer, Facts, Link, Selling, Till, as_missed
 from posd.till.step import step
 from posd.till.view import Frame, member_document, view_of
 from posd.words import Words
@@ -79,6 +80,14 @@ class ClubTold:
     """Changes of the club were applied: members, perhaps programs."""
 
     programs: tuple[Program, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesTaken:
+    """The club set something apart for this till, for these members; of a balance, ``keep_permille`` may stay here."""
+
+    members: tuple[str, ...]
+    keep_permille: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class TillLoop:
         self._unreadable_until_ns = 0
         self._view: Mapping[str, Any] = {}
         self.counters = Counters()
+        self.leases = LeaseDesk(lookup, self.book, lambda: self.facts, clock, new_id)
         self.on_devices: Callable[[], None] = lambda: None
         self._devices: dict[str, DeviceStatus] = {status.device: status for status in facts.readers}
 
@@ -185,7 +195,7 @@ class TillLoop:
         self._inbox.put(_Job(run, reply))
         return reply
 
-    def tell(self, news: LinkChanged | ClubTold) -> None:
+    def tell(self, news: LinkChanged | ClubTold | LeasesTaken) -> None:
         self._inbox.put(news)
 
     def stop(self) -> None:
@@ -213,7 +223,16 @@ class TillLoop:
             self._draw()
             if isinstance(item, _Act):
                 item.reply.set_result(self._view)
+            self._tidy()
             self._every_turn()
+
+    def _tidy(self) -> None:
+        """What nobody waits for."""
+        try:
+            if self.leases.tidy(self._customer()):
+                self._draw()
+        except LedgerError as error:
+            self._cannot_read(error)
 
     def _next(self) -> Any:
         try:
@@ -249,6 +268,8 @@ class TillLoop:
                 self._happen(WorldChanged())
             case ClubTold():
                 self._club_told(item)
+            case LeasesTaken():
+                self._leases_taken(item)
 
     def _read(self, raw: RawRead) -> None:
         """Bytes become a card, a card becomes a key, and only the key goes on."""
@@ -305,9 +326,28 @@ class TillLoop:
         if news.programs is not None:
             self.facts = replace(self.facts, programs=news.programs)
         self._look_around()
-        state = self._till.state
-        if isinstance(state, Selling) and state.customer is not None:
-            self._happen(MemberChanged(self.lookup.member(state.customer.member_id)))
+        self.leases.look_now()
+        self._see_customer_anew()
+
+    def _leases_taken(self, news: LeasesTaken) -> None:
+        self.leases.keep_permille = news.keep_permille
+        for member_id in news.members:
+            self.leases.served(member_id)
+        self._see_customer_anew()
+
+    def _customer(self) -> Customer | None:
+        """Who is on the screen."""
+        state = self._till.state.resume if isinstance(self._till.state, Committing) else self._till.state
+        return state.customer if isinstance(state, Selling) else None
+
+    def _see_customer_anew(self) -> None:
+        customer = self._customer()
+        if customer is None:
+            return
+        try:
+            self._happen(MemberChanged(self.lookup.member(customer.member_id)))
+        except LedgerError as error:
+            self._cannot_read(error)
 
     def _ask_after_the_ledger(self) -> None:
         if self.facts.fault != self._ledger.fault:
@@ -383,6 +423,9 @@ class TillLoop:
         link = replace(self.facts.link, queue=self.facts.link.queue + 1)
         self.facts = replace(self.facts, link=link)
         self._look_around()
+        if draft.kind is Kind.SALE and draft.member is not None:
+            self.leases.served(draft.member)
+        self._see_customer_anew()
 
     def _drop_timer(self, name: str) -> None:
         self._timers = [timer for timer in self._timers if timer[1] != name]
