@@ -73,7 +73,7 @@ coverage: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/coverage run -m pytest -n 2 --dist loadfile -q --ignore tests/test_bad_starts.py $(ARGS)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-bench: $(VENV)/test.stamp $(VENV)/peer/peer.stamp /run/pcscd
+bench: $(VENV)/test.stamp $(VENV)/peer/peers.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
 
 images: $(VENV)/test.stamp
@@ -94,10 +94,10 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml
 	@$(BIN)/pip install --quiet $(EDITABLE) '.[club,test,dev]'
 	@touch $@ $(VENV)/run.stamp
 
-# The peer that `make bench` measures beside posd, in an environment of its own: nothing of it is installed or shipped.
-$(VENV)/peer/peer.stamp: | $(VENV)/test.stamp
+# The peers that `make bench` measures beside posd, in an environment of their own: nothing of it is installed or shipped.
+$(VENV)/peer/peers.stamp: | $(VENV)/test.stamp
 	@$(PYTHON) -m venv $(VENV)/peer
-	@$(VENV)/peer/bin/pip install --quiet barcode-server==2.4.1
+	@$(VENV)/peer/bin/pip install --quiet barcode-server==2.4.1 persist-queue==1.1.0
 	@touch $@
 
 # pcscd will not start where this is missing, and only root may make it; under systemd it is there.

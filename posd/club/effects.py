@@ -31,6 +31,8 @@ from posd.ledger.entries import Kind
 from posd.loyalty.programs import Program
 from posd.sync.sealing import SealError, unseal
 
+sorted_json = json.JSONEncoder(sort_keys=True).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -184,7 +186,7 @@ def refresh_members(desk: Desk) -> None:
         standings |= standings_of(desk.shelf.connection, desk.club, desk.programs, member_ids, day)
     for member_id in desk.touched:
         progress, tier = standings[member_id]
-        told = {"progress": json.dumps(progress, sort_keys=True), "tier": tier, "change": desk.next_change()}
+        told = {"progress": sorted_json(progress), "tier": tier, "change": desk.next_change()}
         desk.shelf.change(member, (member_id,), **told)
     desk.shelf.send()
 

@@ -37,7 +37,7 @@ class Shelf:
         """Table → first part of the key → key → row."""
         self._known: dict[Table, set[Key]] = {}
         """Keys, or first parts of keys, that were fetched: what is not among the rows is not there."""
-        self._indexes: dict[tuple[Table, str], _Index] = {}
+        self._indexes: dict[Table, dict[str, _Index]] = {}
         self._new: dict[Table, dict[Key, dict[str, Any]]] = {}
         self._changed: dict[Table, dict[Key, dict[str, Any]]] = {}
         self._columns: dict[Table, set[str]] = {}
@@ -64,6 +64,8 @@ class Shelf:
         """The same for `find_by`."""
         index = self._index(table, column)
         wanted = [value for value in dict.fromkeys(values) if value not in index.known]
+        if not wanted:
+            return
         given = [(self._club_id, value) for value in wanted]
         self.keep(table, rows_at(self.connection, table, ("club_id", column), given))
         index.known.update(wanted)
@@ -135,18 +137,18 @@ class Shelf:
             self._columns.setdefault(table, set()).update(values)
 
     def _index(self, table: Table, column: str) -> _Index:
-        index = self._indexes.get((table, column))
+        indexes = self._indexes.setdefault(table, {})
+        index = indexes.get(column)
         if index is None:
-            index = self._indexes[table, column] = _Index(column)
+            index = indexes[column] = _Index(column)
             for group in self._rows.get(table, {}).values():
                 for key, row in group.items():
                     index.note(key, row)
         return index
 
     def _note(self, table: Table, key: Key, row: dict[str, Any]) -> None:
-        for (indexed, _), index in self._indexes.items():
-            if indexed is table:
-                index.note(key, row)
+        for index in self._indexes.get(table, _NONE).values():
+            index.note(key, row)
 
 
 class _Index:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from posd.club.effects import Desk, Place, sale_row, trade_of
+from posd.club.effects import Desk, Place, sale_row, sorted_json, trade_of
 from posd.club.reading import Reading, Trade
 from posd.club.tables import NO_MEMBER, day_total, sale
 from posd.ledger.entries import Kind
@@ -43,8 +41,8 @@ def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) 
         currency=trade.currency,
         total_minor=trade.total_minor,
         payable_minor=trade.payable_minor,
-        earned=json.dumps(dict(trade.earned), sort_keys=True),
-        spent=json.dumps(dict(trade.spent), sort_keys=True),
+        earned=sorted_json(dict(trade.earned)),
+        spent=sorted_json(dict(trade.spent)),
     )
 
 
