@@ -26,6 +26,7 @@ from posd.sync.policy import (
     MAX_BATCH,
     MAX_DELAY_S,
     MAX_RETRY_AFTER_S,
+    MAX_SPREAD_S,
     MIN_DELAY_S,
     PAUSE_S,
     RESTART_SPREAD_S,
@@ -42,6 +43,7 @@ from posd.sync.policy import (
     next_batch,
     next_delay_s,
     not_before,
+    reconnect_spread_s,
     remaining_s,
     retry_after_s,
     wait_s,
@@ -152,6 +154,14 @@ def test_delays_double_up_to_five_minutes_with_full_jitter() -> None:
     assert [round(c) for c in ceilings] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert next_delay_s(9, None, 0.0) == MIN_DELAY_S
     assert next_delay_s(10**9, None, 0.5) == MAX_DELAY_S / 2
+
+
+def test_only_large_fleets_are_spread_when_they_come_back() -> None:
+    assert [reconnect_spread_s(tills) for tills in (1, 9, 50, 600, 10_000)] == [0, 0, 5, 60, MAX_SPREAD_S]
+    assert next_delay_s(1, None, 0.999, spread_s=0) < 1.0, "one shop's till does not wait"
+    assert next_delay_s(1, None, 0.5, spread_s=60) == 30.0
+    assert next_delay_s(1, None, 0.5, spread_s=10**9) == MAX_SPREAD_S / 2, "a club cannot silence its tills by it"
+    assert next_delay_s(12, None, 0.5, spread_s=60) == MAX_DELAY_S / 2
 
 
 @given(st.integers(1, 50), st.floats(0, MAX_RETRY_AFTER_S), st.floats(0, 1, exclude_max=True))

@@ -254,6 +254,19 @@ def test_retry_after_is_kept_and_survives_a_restart(till: Till, club: ClubServer
     eventually(lambda: till.queue == 0)
 
 
+def test_many_tills_come_back_over_the_time_that_the_club_names(till: Till, club: ClubServer) -> None:
+    club.spread_s = 60
+    till.sell()
+    till.work(jitter=0.5)
+    eventually(lambda: till.queue == 0)
+    club.always = Bad(500)
+    till.sell()
+    eventually(lambda: till.port.attempts().failures == 1)
+    due = till.port.attempts().not_before
+    assert due is not None
+    assert 29 < (due.mono_ns - CLOCK.now().mono_ns) / 1e9 <= 30
+
+
 def test_contact_of_one_lane_ends_the_rest_of_the_other(till: Till, club: ClubServer) -> None:
     till.sell()
     till.port.record_attempt(1, Reason.UNREACHABLE, not_before(CLOCK.now(), 200.0))

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from posd.club.leases import recalled
 from posd.club.programs import program_texts
@@ -24,6 +24,7 @@ from posd.club.shop import Club
 from posd.club.tables import balance, card_key, head, member, movement, till
 from posd.club.tables import club as clubs
 from posd.ledger.members import DeltaPage, MemberRow
+from posd.sync.policy import reconnect_spread_s
 
 PAGE = 500
 
@@ -51,6 +52,7 @@ class Now:
     change: int
     programs_change: int
     posted_seq: int
+    spread_s: int
 
 
 def read_page(connection: Connection, club: Club, till_id: str, cursor_text: str | None) -> DeltaPage | None:
@@ -74,7 +76,14 @@ def _now(connection: Connection, club: Club, till_id: str) -> Now:
         .join(till, and_(till.c.club_id == head.c.club_id, till.c.till_id == head.c.till_id))
         .where(head.c.club_id == club.club_id, head.c.till_id == till_id, head.c.epoch == till.c.epoch)
     )
-    return Now(int(row.changes), int(row.programs_change), int(connection.execute(posted).scalar() or 0))
+    posted_seq = int(connection.execute(posted).scalar() or 0)
+    return Now(int(row.changes), int(row.programs_change), posted_seq, spread_s(connection, club.club_id))
+
+
+def spread_s(connection: Connection, club_id: str) -> int:
+    """Over how long this club's tills shall come back when it was away."""
+    query = select(func.count()).where(till.c.club_id == club_id, till.c.revoked_ms.is_(None))
+    return reconnect_spread_s(int(connection.execute(query).scalar_one()))
 
 
 def _page(connection: Connection, club: Club, till_id: str, cursor: Cursor, now: Now, *, first: bool) -> DeltaPage:
@@ -91,6 +100,7 @@ def _page(connection: Connection, club: Club, till_id: str, cursor: Cursor, now:
         members=tuple(member_rows(connection, club, ids)),
         programs=_programs(connection, club) if fresh_programs else None,
         more=more,
+        spread_s=now.spread_s,
         recalled=recalled(connection, club.club_id, till_id, cursor.change, end.change),
     )
 

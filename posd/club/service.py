@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from posd.clock import Clock
 from posd.club.bell import Bell, rung
 from posd.club.changes import numbered_changes
 from posd.club.database import Database
-from posd.club.deltas import read_page
+from posd.club.deltas import read_page, spread_s
 from posd.club.effects import Desk, refresh_members
 from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
@@ -132,9 +132,8 @@ class Service:
             return Pushed(PushReply(head.seq, head.hash.hex(), (), now_ms), conflict=True)
         post_pending(self.database, self.club, self._keys, till_id)
         self.reckon_tiers()
-        dispositions = self.database.read(lambda c: _dispositions(c, self.club.club_id, till_id, request))
-        seq, digest = acknowledged(request, head)
-        return Pushed(PushReply(seq, digest, dispositions, now_ms), conflict=False)
+        reply = self.database.read(lambda c: _reply(c, self.club.club_id, till_id, request, head))
+        return Pushed(replace(reply, server_time_ms=now_ms), conflict=False)
 
     async def status(self, till_id: str, status: TillStatus) -> None:
         now_ms = self.clock.now().wall_ms
@@ -178,6 +177,11 @@ def acknowledged(request: PushRequest, head: Head) -> tuple[int, str]:
     position that it just sent, because no captive portal can guess one."""
     last = request.entries[-1] if request.entries else None
     return (last.seq, last.hash) if last else (head.seq, head.hash.hex())
+
+
+def _reply(connection: Connection, club_id: str, till_id: str, request: PushRequest, head: Head) -> PushReply:
+    dispositions = _dispositions(connection, club_id, till_id, request)
+    return PushReply(*acknowledged(request, head), dispositions, spread_s=spread_s(connection, club_id))
 
 
 def _dispositions(connection: Connection, club_id: str, till_id: str, request: PushRequest) -> tuple[Disposition, ...]:

@@ -46,6 +46,8 @@ class DeltaPage:
     more: bool = False
     recalled: tuple[str, ...] = ()
     """Leases that the club asks back: their members stand at other tills."""
+    spread_s: int = 0
+    """Over how long the club's tills shall come back when it was away."""
 
     @property
     def has_news(self) -> bool:

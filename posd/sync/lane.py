@@ -25,6 +25,8 @@ class Direction(Protocol):
     """What differs between push and pull."""
 
     name: LaneName
+    spread_s: int
+    """Over how long the club wants its tills to come back when it was away; it tells with each answer."""
 
     def attempt(self) -> Outcome | None:
         """One exchange with the club; None when there is nothing to do. Raises PosdError when the till's side fails."""
@@ -148,7 +150,7 @@ class Lane:
 
     def _wait_s(self, state: RetryCallState) -> float:
         outcome = _outcome_of(state)
-        return 0.0 if outcome is None else wait_s(outcome, self._failures, self._jitter())
+        return 0.0 if outcome is None else wait_s(outcome, self._failures, self._jitter(), self._direction.spread_s)
 
     def _remember(self, state: RetryCallState) -> None:
         outcome = _outcome_of(state)

@@ -25,6 +25,7 @@ MAX_RETRY_AFTER_S = 3600.0
 PAUSE_S = 300.0
 HALT_S = 3600.0
 """A halted till asks again hourly, so that a repair at the club is noticed even when nobody presses *sync now*."""
+MAX_SPREAD_S = 60
 RESTART_SPREAD_S = 10.0
 """After a power cut all tills of a street come back at once; they spread over this time."""
 
@@ -100,13 +101,13 @@ def for_pull(outcome: Outcome, had_cursor: bool) -> Outcome:
             return outcome
 
 
-def wait_s(outcome: Outcome, failures: int, jitter: float) -> float:
+def wait_s(outcome: Outcome, failures: int, jitter: float, spread_s: int = 0) -> float:
     """How long to rest after ``outcome`` when it was the ``failures``-th failure in a row."""
     match outcome:
         case Delivered() | Shrink() | StartOver():
             return 0.0
         case Retry(after_s=after_s):
-            return next_delay_s(failures, after_s, jitter)
+            return next_delay_s(failures, after_s, jitter, spread_s)
         case Pause():
             return PAUSE_S
         case Halt():
@@ -115,9 +116,17 @@ def wait_s(outcome: Outcome, failures: int, jitter: float) -> float:
             assert_never(outcome)
 
 
-def next_delay_s(failures: int, after_s: float | None, jitter: float) -> float:
-    """Full jitter over 1 s, 2 s, 4 s … 300 s; never sooner than the club asked for."""
+def reconnect_spread_s(tills: int) -> int:
+    """Over how many seconds the tills of a club come back when it was away: at most ten a second, within a minute. A
+    shop's few tills come back at once."""
+    return min(MAX_SPREAD_S, tills // 10)
+
+
+def next_delay_s(failures: int, after_s: float | None, jitter: float, spread_s: int = 0) -> float:
+    """Full jitter over 1 s, 2 s, 4 s … 300 s, from the first over ``spread_s`` if that is more; never sooner than the
+    club asked for."""
     ceiling = min(MAX_DELAY_S, BASE_DELAY_S * 2.0 ** min(max(failures, 1) - 1, 16))
+    ceiling = max(ceiling, min(spread_s, MAX_SPREAD_S))
     return max(MIN_DELAY_S, ceiling * jitter) + (after_s or 0.0)
 
 

@@ -23,6 +23,7 @@ class Pull:
         self._client = client
         self._clock = clock
         self._poll_s = poll_s
+        self.spread_s = 0
         self._in_contact = False
         self._breather_s = 0.0
 
@@ -36,6 +37,7 @@ class Pull:
         page = exchange.value
         if isinstance(outcome, Delivered) and page is not None:
             self._port.apply_deltas(page)
+            self.spread_s = page.spread_s
             took_s = (self._clock.now().mono_ns - started.mono_ns) / 1e9
             self._breather_s = policy.breather_s(took_s, wait_s, page.cursor == cursor)
             self._in_contact = not page.more

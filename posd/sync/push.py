@@ -39,6 +39,7 @@ class Push:
         self._port = port
         self._client = client
         self._clock = clock
+        self.spread_s = 0
         self._limit = 1
         self._entries: Sequence[Entry] = ()
         self._told: TillStatus | None = None
@@ -61,6 +62,7 @@ class Push:
         head = self._named(exchange.value)
         if head is None or exchange.value is None:
             return for_push(classify(replace(exchange.answer, echoed=False)), len(self._entries))
+        self.spread_s = exchange.value.spread_s
         self._port.acknowledge(head, [d for d in exchange.value.dispositions if d.seq <= head.seq])
         return Delivered()
 

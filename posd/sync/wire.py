@@ -202,12 +202,14 @@ class Disposition:
 
 @dataclass(frozen=True, slots=True)
 class PushReply:
-    """Cumulative: everything up to ``acked_seq`` is stored at the club. ``conflict`` answers (409) have this shape."""
+    """Cumulative: everything up to ``acked_seq`` is stored at the club. ``conflict`` answers (409) have this shape.
+    ``spread_s``: over how long the club's tills shall come back when it was away."""
 
     acked_seq: int
     acked_hash: str
     dispositions: tuple[Disposition, ...] = ()
     server_time_ms: int = 0
+    spread_s: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -216,6 +218,7 @@ class PushReply:
             "acked_hash": self.acked_hash,
             "dispositions": [{"seq": d.seq, "state": d.state, "reason": d.reason} for d in self.dispositions],
             "server_time_ms": self.server_time_ms,
+            "spread_s": self.spread_s,
         }
 
     @classmethod
@@ -230,6 +233,7 @@ class PushReply:
                     for d in document["dispositions"]
                 ),
                 server_time_ms=_whole(document["server_time_ms"]),
+                spread_s=_whole(document.get("spread_s", 0)),
             )
         except _MALFORMED as error:
             raise WireError(f"not an answer to a push: {error}") from error
@@ -355,6 +359,7 @@ def delta_as_json(page: DeltaPage) -> dict[str, Any]:
         "members": [member_as_json(row) for row in page.members],
         "programs": None if page.programs is None else list(page.programs),
         "more": page.more,
+        "spread_s": page.spread_s,
         "recalled": list(page.recalled),
     }
 
@@ -369,6 +374,7 @@ def delta_from_json(document: Any) -> DeltaPage:
             members=tuple(member_from_json(row) for row in document["members"]),
             programs=None if programs is None else tuple(programs),
             more=bool(document["more"]),
+            spread_s=_whole(document.get("spread_s", 0)),
             recalled=tuple(_text(lease_id) for lease_id in document["recalled"]),
         )
     except _MALFORMED as error:

@@ -60,6 +60,7 @@ class ClubServer:
         """A push that contains this seq makes the club stumble (500)."""
         self.signs = True
         """Answers to signed requests bear the signature of `CLUB_KEY`."""
+        self.spread_s = 0
         self.forgets = False
         """Cursors of before are too old: 410, until a poll without one."""
         self._stopping = False
@@ -126,7 +127,7 @@ class ClubServer:
                 fits = known[entry.seq] == entry.hash
             elif fits:
                 self.entries.append((entry.seq, entry.hash, entry.payload))
-        return (200 if fits else 409), PushReply(*self.head()).as_json()
+        return (200 if fits else 409), PushReply(*self.head(), spread_s=self.spread_s).as_json()
 
     def page(self, cursor: str | None, wait_s: float) -> tuple[int, dict[str, Any]]:
         if cursor is not None and self.forgets:
@@ -135,7 +136,7 @@ class ClubServer:
         start = int(cursor or 0)
         self.lock.wait_for(lambda: len(self.members) > start or self._stopping, wait_s)
         rows = tuple(self.members[start:])
-        return 200, delta_as_json(DeltaPage(str(len(self.members)), self.head()[0], rows))
+        return 200, delta_as_json(DeltaPage(str(len(self.members)), self.head()[0], rows, spread_s=self.spread_s))
 
 
 class _Server(ThreadingHTTPServer):
