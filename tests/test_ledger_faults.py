@@ -182,11 +182,16 @@ def test_a_sale_that_was_killed_after_any_of_its_effects_stands_once(unknown: li
 def test_a_full_disk_uses_the_reserve_then_refuses_then_heals(tmp_path: Path) -> None:
     if not can_mount(tmp_path):
         pytest.skip("this machine lets nobody mount a file system of its own (user namespaces)")
-    command = small_disk(tmp_path, *child_command("fill", tmp_path / "ledger.db", str(1024 * 1024)))
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100, check=True)
-    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+
+    def filled(reserve: int) -> dict[str, str]:
+        command = small_disk(tmp_path, *child_command("fill", tmp_path / "ledger.db", str(reserve)))
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100, check=True)
+        return dict(line.split(": ", 1) for line in done.stdout.splitlines())
+
+    said = filled(1024 * 1024)
     told = int(said["told"])
-    assert told > int(said["warned"]) > 100, "the reserve carried some hundred sales"
+    assert told > int(said["warned"]) > 20, "the reserve carried sales: hundreds, or dozens when the log is long"
+    assert filled(0)["warned"] == "0", "the control: without a reserve nothing carries them"
     assert "free some space" in said["full"]
     assert said["again"] == f"booked {told + 1}"
     assert said["head"] == str(told + 1)
