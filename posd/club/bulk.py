@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     ColumnElement,
     Connection,
     Select,
@@ -28,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSONB
 
 Columns = tuple[str, ...]
 Values = Sequence[Any]
@@ -74,8 +74,8 @@ _ROWS = "rows"
 
 
 def _postgresql_json(table: Table, columns: Columns) -> Given:
-    rows = cast(bindparam(_ROWS, type_=Text), JSON)
-    each = func.json_array_elements(rows).table_valued("value", name="given").render_derived()
+    rows = cast(bindparam(_ROWS, type_=Text), JSONB)
+    each = func.jsonb_array_elements(rows).table_valued("value", name="given").render_derived()
     return {name: cast(each.c.value.op("->>")(n), table.c[name].type) for n, name in enumerate(columns)}
 
 
