@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test vm-test check lint fast fuzz torture tables coverage bench images clean
+.PHONY: help run test vm-test check lint fast fuzz torture fleets tables coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -31,6 +31,7 @@ help:
 	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
 	@echo 'make fuzz    every parser of untrusted bytes against 10,000 inputs each'
 	@echo 'make torture power cuts in the life of a till, 20,000 and more (ARGS="--seconds 1800 --seed 1")'
+	@echo 'make fleets  1,500 shops of eight tills that all spend the same points'
 	@echo 'make tables  make everything that is generated anew (layouts, udev rules, tables of the docs)'
 	@echo 'make coverage  every test once more, and what of posd they ran'
 	@echo 'make vm-test every family of readers on a real kernel, in a virtual till (as root; see docs/design.md)'
@@ -63,6 +64,9 @@ fuzz: $(VENV)/test.stamp
 
 torture: $(VENV)/test.stamp
 	@nice -n 10 $(BIN)/python -m tests.powerloss.torture $(ARGS)
+
+fleets: $(VENV)/test.stamp
+	@POSD_FLEETS=750 nice -n 10 $(BIN)/python -m pytest -q tests/test_lease_fleet.py $(ARGS)
 
 tables: $(VENV)/test.stamp
 	@set -e; for script in scripts/make_*.py; do $(BIN)/python -m "scripts.$$(basename $$script .py)"; done

@@ -14,6 +14,7 @@ from posd.clock import Instant
 from posd.errors import SyncError
 from posd.ledger.accounts import ISSUED, member_account
 from posd.ledger.entries import GENESIS, Draft, Entry, Head, Kind, Leg
+from posd.ledger.leases import Held, Lease
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source
@@ -24,7 +25,7 @@ from posd.sync.policy import Attempts
 from posd.sync.port import SyncPort, Work
 from posd.sync.port_messages import serve_port
 from posd.sync.socket_port import SocketPort, TillUnreachable
-from posd.sync.wire import Disposition, ReaderStatus, TillStatus
+from posd.sync.wire import Disposition, LeaseReply, ReaderStatus, TillStatus
 from tests.fakes.clock import FakeClock
 from tests.fakes.local_api import local_api
 from tests.fakes.till_socket import TillSocket
@@ -141,6 +142,34 @@ class TestSyncPort:
         assert port.attempts() == Attempts(3, due, Reason.TIMEOUT)
         port.acknowledge(Head(1, 1, entry.hash), [])
         assert port.attempts() == Attempts()
+
+    def test_a_wish_becomes_one_question_that_says_where_the_till_stands(
+        self, port: SyncPort, local: LocalPort, store: Store
+    ) -> None:
+        assert list(port.lease_asks(afresh=False)) == []
+        book(store)
+        seen = port.wait_for_work(Work(), 0.0)
+        local.wish_lease("m1")
+        local.wish_lease("m2")
+        local.wish_lease("m1")
+        assert port.wait_for_work(seen, 10.0).wishes == 3
+        first, second = port.lease_asks(afresh=False)
+        assert (first.member_id, second.member_id) == ("m1", "m2")
+        assert (first.epoch, first.seq, first.incarnation) == (1, 1, store.incarnation)
+        assert first.lease_id != second.lease_id
+        assert list(port.lease_asks(afresh=False)) == []
+        (nobody,) = port.lease_asks(afresh=True)
+        assert nobody.member_id == ""
+
+    def test_a_lease_is_on_disk_when_it_was_taken_and_may_be_told_again(self, port: SyncPort, store: Store) -> None:
+        port.apply_deltas(DeltaPage("c1", 0, (SARA,)))
+        reply = LeaseReply((Lease("c1" * 16, "m1", {"PTS": 5, "CREDIT": 7}), Lease("c2" * 16, "m1", {"PTS": 2})), 500)
+        for _ in range(2):
+            port.take_leases(reply)
+            standing = store.reader().standing("m1")
+            assert standing is not None
+            assert standing.leases == (Held("c1" * 16, {"CREDIT": 7, "PTS": 5}), Held("c2" * 16, {"PTS": 2}))
+        assert port.queue() == 2
 
     def test_the_till_s_status_is_what_was_last_reported(self, port: SyncPort, local: LocalPort) -> None:
         assert port.till_status() is None
