@@ -7,6 +7,7 @@ exit status is 1 when a promise was broken; the recording is kept and named. Eac
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import shutil
 import sys
@@ -64,6 +65,7 @@ def main() -> int:
     options.add_argument("--seconds", type=int, default=0, help="at least so long")
     options.add_argument("--seed", type=int, default=random.randrange(10**6))
     chosen = options.parse_args()
+    logging.disable(logging.WARNING)  # each image is a copy, and a store says so when leases are open
     begun, found, life = time.monotonic(), Counter[str](), 0
     print(f"seed {chosen.seed}", flush=True)
     while found.total() < chosen.images or time.monotonic() - begun < chosen.seconds:

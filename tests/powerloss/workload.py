@@ -20,8 +20,8 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -29,14 +29,17 @@ from typing import Any, TypeVar
 
 from posd.errors import LedgerUnwritable
 from posd.ledger import opening, writer
+from posd.ledger.accounts import lease_of
+from posd.ledger.closing import close_period
 from posd.ledger.connection import CREATION, WRITING, Setting
 from posd.ledger.entries import Draft, Entry, Kind
+from posd.ledger.leases import Held, Lease, drawn, lease_draft
 from posd.ledger.members import DeltaPage
 from posd.ledger.migrations import MigrationFailed
 from posd.ledger.requests import RequestKey
 from posd.ledger.store import Store
 from posd.machine import SystemClock, write_private
-from tests.fakes.sales import back, enrolment, held_writer, member, sale
+from tests.fakes.sales import back, enrolment, held_writer, member, new_id, sale
 from tests.powerloss.recording import ROOT, set_switches
 
 T = TypeVar("T")
@@ -51,6 +54,11 @@ SWITCHES = "RECORDER_SWITCHES"
 
 def request_of(key: str) -> RequestKey:
     return RequestKey.of(key, b"the basket")
+
+
+def spends(draft: Draft) -> bool:
+    """Out of a lease, which a void does not fill again."""
+    return any(lease_of(leg.account) is not None for leg in draft.legs)
 
 
 class SideChannel:
@@ -86,7 +94,7 @@ class Till:
         reader = self.store.reader()
         voided = {entry.draft.ref for entry in reader.entries(limit=10_000)}
         drafts = [entry.draft for entry in reader.entries(limit=10_000)]
-        self._standing = [d for d in drafts if d.kind is Kind.SALE and d.entry_id not in voided]
+        self._standing = [d for d in drafts if d.kind is Kind.SALE and d.entry_id not in voided and not spends(d)]
         self._say(opened=reader.till_id())
 
     def act(self) -> None:
@@ -96,6 +104,8 @@ class Till:
             (8, self.sell_many_at_once),
             (8, self.void),
             (6, self.enrol),
+            (4, self.spend_from_a_lease),
+            (3, self.close_the_day),
             (10, self.be_acknowledged),
             (4, self.fail_to_deliver),
             (10, self.hear_the_club),
@@ -129,7 +139,7 @@ class Till:
             if future.exception() is None:
                 self._tell(future.result())
             else:
-                self._tell(self._insist(partial(self.store.append, draft)))
+                self._tell(self._insist(partial(self._appended, draft)))
 
     def void(self) -> None:
         if self._standing:
@@ -140,29 +150,41 @@ class Till:
         draft = enrolment(name)
         self._say(asked=[draft.entry_id.hex()])
         row = member(name, keys=(name,))
-        self._tell(self._insist(lambda: self.store.append(draft, provisional=row)), member=name)
+        self._tell(self._insist(lambda: self.store.append(draft, provisional=row).result()), member=name)
+
+    def spend_from_a_lease(self) -> None:
+        lease = Lease(new_id().hex(), "m1", {"PTS": 20})
+        self._book(lease_draft(lease, SystemClock().now()))
+        plain = sale("m1", earned=0, spent=5)
+        legs = (*plain.legs, *drawn([Held(lease.lease_id, lease.amounts)], {"PTS": 5}))
+        self._book(replace(plain, legs=legs))
+
+    def close_the_day(self) -> None:
+        entry_id, now = new_id(), SystemClock().now()
+        self._say(asked=[entry_id.hex()])
+        self._tell(self._insist(lambda: close_period(self.store, entry_id, now)))
 
     def be_acknowledged(self) -> None:
         entries = self.store.reader().pending(limit=self._random.randint(1, 20))
         if entries:
             last = entries[-1]
-            self._say(acked=self._insist(lambda: self.store.acknowledge(last.seq, last.hash)))
+            self._say(acked=self._insist(lambda: self.store.acknowledge(last.seq, last.hash).result()))
 
     def fail_to_deliver(self) -> None:
         head, now = self.store.reader().head(), SystemClock().now()
-        self._insist(lambda: self.store.record_attempt(head.seq, reason="timeout", next_at=now))
+        self._insist(lambda: self.store.record_attempt(head.seq, reason="timeout", next_at=now).result())
 
     def hear_the_club(self) -> None:
         self._pages += 1
         members = tuple(member(f"m{n}", points=self._pages, version=self._pages) for n in range(5))
         page = DeltaPage(f"page {self._pages}", self.store.reader().acked_seq(), members)
         self._say(cursor_asked=page.cursor)
-        self._insist(lambda: self.store.apply_deltas(page))
+        self._insist(lambda: self.store.apply_deltas(page).result())
         self._say(cursor=page.cursor)
 
     def read_anew(self) -> None:
         self._say(cursor_asked=None)
-        self._insist(self.store.clear_cursor)
+        self._insist(lambda: self.store.clear_cursor().result())
         self._say(cursor=None)
 
     def use_the_reserve(self) -> None:
@@ -180,16 +202,19 @@ class Till:
     def _book(self, draft: Draft, request: str | None = None) -> None:
         self._say(asked=[draft.entry_id.hex()])
         key = None if request is None else request_of(request)
-        entry = self._insist(lambda: self.store.append(draft, request=key))
+        entry = self._insist(lambda: self.store.append(draft, request=key).result())
         self._tell(entry, **({} if request is None else {"request": request}))
-        if draft.kind is Kind.SALE:
+        if draft.kind is Kind.SALE and not spends(draft):
             self._standing.append(draft)
 
-    def _insist(self, hand_in: Callable[[], Future[T]]) -> T:
+    def _appended(self, draft: Draft) -> Entry:
+        return self.store.append(draft).result()
+
+    def _insist(self, hand_in: Callable[[], T]) -> T:
         """Hand the same thing in until the ledger has it."""
         while True:
             try:
-                return hand_in().result()
+                return hand_in()
             except LedgerUnwritable:
                 if self._random.random() < 0.3:
                     os._exit(0)
