@@ -43,7 +43,7 @@ class NewsPort(LocalPort):
     def apply_deltas(self, page: DeltaPage) -> None:
         super().apply_deltas(page)
         programs = None if page.programs is None else readable_programs(page.programs)
-        self._loop.tell(ClubTold(programs))
+        self._loop.tell(ClubTold(programs, recalls=bool(page.recalled)))
 
     def take_leases(self, reply: LeaseReply) -> None:
         super().take_leases(reply)

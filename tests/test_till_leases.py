@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from posd.cards.reads import Medium
+from posd.cards.rules import CardRules
+from posd.club_link import NewsPort
 from posd.errors import LedgerUnwritable
 from posd.ledger.entries import Draft, Kind
 from posd.ledger.leases import LONGEST_MS, Lease, lease_draft, rights
@@ -16,7 +19,10 @@ from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
 from posd.till.lease_desk import LeaseDesk
 from posd.till.lookup import Lookup
+from posd.till.loop import LinkChanged, TillLoop
 from posd.till.states import CardSeen, Customer, Facts, Link, LinkState
+from posd.till.view import Frame
+from posd.units import DISPLAY_UNITS, UNITS
 from tests.fakes.clock import FakeClock
 from tests.fakes.sales import member, new_id, open_store
 
@@ -188,3 +194,44 @@ def test_a_ledger_that_refuses_keeps_the_lease_and_the_till(desk: Desk, caplog: 
     desk.broken = False
     desk.visit()
     assert desk.held() == 0
+
+
+def test_many_old_leases_go_back_by_and_by(desk: Desk) -> None:
+    for n in range(45):
+        desk.lease(1, f"{n:032x}")
+    desk.clock.advance_ms(LONGEST_MS)
+    turns = 0
+    while desk.leases.tidy(None):
+        turns += 1
+    assert (desk.held(), turns) == (0, 3)
+
+
+def test_a_club_that_asks_for_a_lease_is_heard_by_the_till(tmp_path: Path) -> None:
+    """From the page of changes to the release, through port and loop."""
+    clock = FakeClock()
+    with open_store(tmp_path, clock=clock) as store:
+        desk = Desk(store, clock)
+        desk.told(100, 1)
+        desk.lease()
+        facts = replace(ONLINE, programs=())
+        frame = Frame("Narenj", "2", "Mina", "persian", UNITS["IRR"], DISPLAY_UNITS["toman"])
+        inbox: queue.Queue[object] = queue.Queue()
+        loop = TillLoop(
+            ledger=store,
+            lookup=Lookup(store.reader, b"k" * 32, "IR", str),
+            card_rules=CardRules(),
+            facts=facts,
+            frame=frame,
+            clock=clock,
+            new_id=new_id,
+            publish=lambda _kind, _data: None,
+            language="fa",
+            inbox=inbox,
+        )
+        port = NewsPort(store, loop)
+        assert loop.leases.wish == port.wish_lease
+        port.apply_deltas(DeltaPage("c2", 0, recalled=("c1" * 16,)))
+        loop.tell(LinkChanged(ONLINE.link))
+        loop.stop()
+        loop.run()
+        assert desk.held() == 0

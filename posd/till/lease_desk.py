@@ -14,7 +14,7 @@ from posd.errors import LedgerError
 from posd.ledger.entries import Draft
 from posd.ledger.leases import Held, release_draft
 from posd.ledger.members import Standing
-from posd.till.lookup import Lookup
+from posd.till.lookup import LEASES_AT_ONCE, Lookup
 from posd.till.quoting import member_view
 from posd.till.states import Customer, Facts
 
@@ -94,8 +94,10 @@ class LeaseDesk:
         """Old leases, and those that the club asks for, unless their member stands here."""
         now = self._clock.now()
         self._looked_ns = now.mono_ns
-        booked = False
-        for lease in self._lookup.due_leases(now):
+        due, booked = self._lookup.due_leases(now), False
+        if len(due) == LEASES_AT_ONCE:
+            self.look_now()
+        for lease in due:
             if lease.member_id != present:
                 booked |= self._release(lease.member_id, [lease.held], {})
         return booked

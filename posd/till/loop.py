@@ -77,9 +77,10 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClubTold:
-    """Changes of the club were applied: members, perhaps programs."""
+    """Changes of the club were applied: members, perhaps programs; perhaps it asks for leases."""
 
     programs: tuple[Program, ...] | None = None
+    recalls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +327,8 @@ class TillLoop:
         if news.programs is not None:
             self.facts = replace(self.facts, programs=news.programs)
         self._look_around()
-        self.leases.look_now()
+        if news.recalls:
+            self.leases.look_now()
         self._see_customer_anew()
 
     def _leases_taken(self, news: LeasesTaken) -> None:
