@@ -4,14 +4,14 @@ within a bound (I9) and the club has exactly the journal (I8)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from posd.club.owner import parked_entries
+from posd.club.tables import club as clubs
 from posd.club.tables import journal
 from posd.ledger.entries import Head
 from posd.ledger.verify import verify_ledger
@@ -196,8 +196,8 @@ def test_members_stay_usable_while_a_feed_that_is_gone_is_read_anew(till: Linked
     till.sell(member, 4)
     eventually(lambda: till.club_balance() == 4)
     cursor = till.port.cursor()
-    assert club.service is not None
-    club.service.club = replace(club.service.club, feed="ab" * 4)
+    assert club.opened is not None
+    club.opened.database.write(lambda connection: connection.execute(update(clubs).values(feed="ab" * 4)))
 
     def moved_on() -> bool:
         assert till.club_balance() == 4, "at every moment"

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from posd.clock import Instant
-from posd.errors import SyncError
+from posd.errors import PosdError, SyncError
 from posd.ledger.accounts import ISSUED, member_account
 from posd.ledger.entries import GENESIS, Draft, Entry, Head, Kind, Leg
 from posd.ledger.leases import Held, Lease
 from posd.ledger.members import DeltaPage, MemberRow
+from posd.ledger.spending import EpochState, Spending
 from posd.ledger.store import Store
+from posd.ledger.verify import verify_ledger
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.link import Link, LinkState
 from posd.sync.local_port import LocalPort
@@ -77,17 +79,59 @@ class TestSyncPort:
 
     def test_an_empty_ledger_has_nothing_to_send(self, port: SyncPort) -> None:
         assert port.acked_head() == Head(1, 0, GENESIS)
-        assert list(port.pending(0, 500, 1000)) == []
+        assert list(port.entries(0, 500, 1000)) == []
         assert port.queue() == 0
         assert port.cursor() is None
         assert port.attempts() == Attempts()
 
     def test_pending_comes_in_order_within_limits_and_byte_for_byte(self, port: SyncPort, store: Store) -> None:
         entries = [book(store) for _ in range(5)]
-        assert list(port.pending(0, 500, 10**6)) == entries
-        assert list(port.pending(2, 2, 10**6)) == entries[2:4]
-        assert list(port.pending(0, 500, 1)) == entries[:1], "one at least"
+        assert list(port.entries(0, 500, 10**6)) == entries
+        assert list(port.entries(2, 2, 10**6)) == entries[2:4]
+        assert list(port.entries(0, 500, 1)) == entries[:1], "one at least"
         assert port.queue() == 5
+
+    def test_a_new_epoch_goes_on_from_where_both_agree(self, port: SyncPort, store: Store) -> None:
+        """What the club does not have waits again, even what was acknowledged once; nothing may be spent."""
+        entries = [book(store) for _ in range(3)]
+        port.acknowledge(Head(1, 3, entries[2].hash), [])
+        port.doubt()
+        assert (port.epoch(), store.reader().epoch_state().spending) == (1, Spending.DOUBTED)
+        for _ in range(2):
+            port.begin_epoch(2, Head(1, 1, entries[0].hash))
+            assert (port.epoch(), port.acked_head(), port.queue()) == (2, Head(1, 1, entries[0].hash), 2)
+        assert store.reader().epoch_state().spending is Spending.FROZEN
+        assert list(port.entries(1, 10, 10**6)) == entries[1:], "as they were booked"
+        following = book(store)
+        assert (following.epoch, following.seq, following.prev) == (2, 4, GENESIS)
+        assert verify_ledger(store.path).ok
+
+    def test_what_a_restored_club_lost_waits_again(self, port: SyncPort, store: Store) -> None:
+        entries = [book(store) for _ in range(3)]
+        port.acknowledge(Head(1, 3, entries[2].hash), [])
+        work = port.wait_for_work(Work(3), 0)
+        port.lost_at_the_club(Head(1, 1, entries[0].hash))
+        assert port.wait_for_work(work, 5) != work, "and whoever sends is woken"
+        assert (port.acked_head(), port.queue()) == (Head(1, 1, entries[0].hash), 2)
+        assert store.reader().epoch_state() == EpochState(1, Spending.FREE)
+        assert verify_ledger(store.path).ok
+        with pytest.raises(PosdError):
+            port.lost_at_the_club(Head(1, 2, bytes(32)))
+
+    def test_only_a_page_of_our_own_epoch_freezes_and_frees(self, port: SyncPort, store: Store) -> None:
+        def spending() -> Spending:
+            return store.reader().epoch_state().spending
+
+        port.apply_deltas(DeltaPage("c1", 0, epoch=1, frozen=True))
+        assert spending() is Spending.FROZEN
+        for other in (DeltaPage("c2", 0), DeltaPage("c3", 0, epoch=2)):
+            port.apply_deltas(other)
+            assert spending() is Spending.FROZEN, "positive control"
+        port.apply_deltas(DeltaPage("c4", 0, epoch=1))
+        assert spending() is Spending.FREE
+        port.doubt()
+        port.apply_deltas(DeltaPage("c5", 0, epoch=1))
+        assert spending() is Spending.DOUBTED, "this page was on its way when the copy was noticed"
 
     def test_an_acknowledgement_is_cumulative_and_may_come_twice(self, port: SyncPort, store: Store) -> None:
         entries = [book(store) for _ in range(3)]
@@ -95,7 +139,7 @@ class TestSyncPort:
         for _ in range(2):
             port.acknowledge(head, [Disposition(1, "posted"), Disposition(2, "parked", "unknown member")])
             assert port.acked_head() == head
-            assert list(port.pending(2, 10, 10**6)) == entries[2:]
+            assert list(port.entries(2, 10, 10**6)) == entries[2:]
             assert port.queue() == 1
         assert [(parked.seq, parked.reason) for parked in store.reader().parked()] == [(2, "unknown member")]
 
@@ -255,7 +299,7 @@ def test_an_unknown_method_and_a_malformed_document_are_refused(local: LocalPort
     with pytest.raises(LookupError):
         serve_port(local, "__class__", {})
     with pytest.raises(SyncError, match="install the same version"):
-        serve_port(local, "pending", {"after_seq": 0})
+        serve_port(local, "entries", {"after_seq": 0})
 
 
 def test_a_ledger_that_refuses_says_why_over_the_socket(local: LocalPort, store: Store, tmp_path: Path) -> None:

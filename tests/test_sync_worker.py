@@ -142,7 +142,7 @@ def test_a_lost_acknowledgement_of_a_long_run_is_made_good_by_a_short_one(
     proxy.fault = Fault.DROP_ANSWER
     till.sell(9)
     first = till.connect()
-    first.push(PushRequest.of(till.port.acked_head(), tuple(till.port.pending(0, 9, 10**6))))
+    first.push(PushRequest.of(till.port.acked_head(), tuple(till.port.entries(0, 9, 10**6))))
     first.close()
     assert club.seqs == list(range(1, 10)) and till.queue == 9
     proxy.fault = Fault.NONE

@@ -12,25 +12,28 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
+from posd.club.epochs import LAST_EPOCH, Epoch, EpochState, epochs_of, head_of
 from posd.club.tables import head as heads
 from posd.club.tables import journal, till
+from posd.club.tills import Shut
 from posd.ledger.entries import GENESIS, Head, chain_hash
 from posd.sync.wire import PushRequest, WireEntry, WireError
 
 WITHHELD = "withheld"
 """Why an entry is parked whose payload the till could not deliver."""
-LAST_EPOCH, LAST_SEQ = 2**31 - 1, 2**62
-"""What the chain hash and the columns can hold; no shop comes near."""
+LAST_SEQ = 2**62
+"""What the columns can hold; no shop comes near."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One entry to be stored: the exact bytes that were hashed. No bytes: the till had to withhold them; the hash is
-    kept, so no other payload can ever take the place."""
+    kept, so no other payload can ever take the place. ``epoch``: under which it was booked."""
 
     seq: int
     hash: bytes
     payload: bytes
+    epoch: int
 
     @property
     def withheld(self) -> bool:
@@ -50,7 +53,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The till's history is not the club's: a gap, or another entry at the same place (clone, restored backup)."""
+    """The till's history is not the club's: a gap, or another entry at the same place (clone, restored backup).
+
+    ``head``: the last position of the request that the club has too; the club's own head when there is none."""
 
     head: Head
 
@@ -69,8 +74,11 @@ def accept(
     if request.epoch != head.epoch or after is None or after != _digest(request.after_hash):
         return Conflict(head)
     known = [fact for fact in facts if fact.seq <= head.seq]
-    if any(stored.get(fact.seq) != fact.hash for fact in known):
-        return Conflict(head)
+    common = Head(head.epoch, request.after_seq, after)
+    for fact in known:
+        if stored.get(fact.seq) != fact.hash:
+            return Conflict(common)
+        common = Head(head.epoch, fact.seq, fact.hash)
     new = facts[len(known) :]
     filled = tuple(fact for fact in known if fact.seq in lacking and not fact.withheld)
     return Accepted(new, len(known), Head(head.epoch, new[-1].seq, new[-1].hash) if new else head, filled)
@@ -79,20 +87,31 @@ def accept(
 def _checked(till_id: str, request: PushRequest) -> tuple[Fact, ...]:
     if not (0 <= request.epoch <= LAST_EPOCH and 0 <= request.after_seq <= LAST_SEQ):
         raise WireError("epoch or sequence number is out of range")
-    previous, facts = _digest(request.after_hash), []
+    previous, facts = Head(after_epoch(request), request.after_seq, _digest(request.after_hash)), []
     for seq, entry in enumerate(request.entries, request.after_seq + 1):
         if entry.seq != seq:
             raise WireError(f"entry {entry.seq} stands where {seq} was due")
-        fact = Fact(seq, _digest(entry.hash), _payload(entry))
-        if not entry.withheld and _hash_of(till_id, request.epoch, fact, previous) != fact.hash:
+        epoch = request.epoch if entry.epoch is None else entry.epoch
+        if not previous.epoch <= epoch <= request.epoch:
+            raise WireError(f"entry {seq} was booked in epoch {epoch}, which was over or had not begun")
+        fact = Fact(seq, _digest(entry.hash), _payload(entry), epoch)
+        if not entry.withheld and _hash_of(till_id, fact, previous) != fact.hash:
             raise WireError(f"the bytes of entry {seq} do not give its hash")
         facts.append(fact)
-        previous = fact.hash
+        previous = Head(epoch, seq, fact.hash)
     return tuple(facts)
 
 
-def _hash_of(till_id: str, epoch: int, fact: Fact, previous: bytes) -> bytes:
-    return chain_hash(till_id, epoch, fact.seq, entry_id(fact.payload), previous, fact.payload)
+def _hash_of(till_id: str, fact: Fact, previous: Head) -> bytes:
+    prev = previous.hash if fact.epoch == previous.epoch else GENESIS
+    return chain_hash(till_id, fact.epoch, fact.seq, entry_id(fact.payload), prev, fact.payload)
+
+
+def after_epoch(request: PushRequest) -> int:
+    """Under which epoch the entry was booked that the request follows; before the first entry there is none."""
+    if request.after_seq == 0:
+        return 0
+    return request.epoch if request.after_epoch is None else request.after_epoch
 
 
 def _digest(text: str) -> bytes:
@@ -126,43 +145,59 @@ def entry_id(payload: bytes) -> bytes:
 
 def take_in(
     connection: Connection, club_id: str, till_id: str, request: PushRequest, now_ms: int
-) -> Accepted | Conflict:
+) -> Accepted | Conflict | Shut:
     """Store what is new. Pushes of one till follow one another: its row is locked until the commit."""
-    granted = _granted_epoch(connection, club_id, till_id)
-    head = head_of(connection, club_id, till_id, granted)
-    stored, lacking = _stored(connection, club_id, till_id, request)
-    verdict = accept(till_id, request, head, stored, lacking)
-    if isinstance(verdict, Accepted) and verdict.new:
+    newest = _newest_epoch(connection, club_id, till_id)
+    epochs = epochs_of(connection, club_id, till_id)
+    epoch = epochs.get(request.epoch)
+    if epoch is None:  # granted by a club that has come back from a backup since
+        return Conflict(head_of(connection, club_id, till_id, epochs[max(n for n in epochs if n <= newest)]))
+    if epoch.state is EpochState.BLOCKED:
+        return Shut("copy_blocked")
+    stored, lacking = _stored(connection, club_id, till_id, request, epoch)
+    hashes = {seq: position.hash for seq, position in stored.items()}
+    verdict = accept(till_id, request, head_of(connection, club_id, till_id, epoch), hashes, lacking)
+    if isinstance(verdict, Conflict):
+        return verdict
+    if request.after_seq and request.entries and stored[request.after_seq].epoch != after_epoch(request):
+        raise WireError(f"entry {request.after_seq} was booked in another epoch")
+    if verdict.new and epoch.state is EpochState.CLOSED:
+        return Conflict(_before(request, verdict))
+    if verdict.new:
         _store(connection, club_id, till_id, verdict, now_ms)
-    if isinstance(verdict, Accepted) and verdict.filled:
+    if verdict.filled:
         _fill(connection, club_id, till_id, verdict, now_ms)
     return verdict
 
 
-def _granted_epoch(connection: Connection, club_id: str, till_id: str) -> int:
+def _before(request: PushRequest, verdict: Accepted) -> Head:
+    """The last position of the request that was stored before."""
+    last = request.entries[verdict.known - 1].hash if verdict.known else request.after_hash
+    return Head(request.epoch, verdict.new[0].seq - 1, bytes.fromhex(last))
+
+
+def _newest_epoch(connection: Connection, club_id: str, till_id: str) -> int:
     query = select(till.c.epoch).where(till.c.club_id == club_id, till.c.till_id == till_id).with_for_update()
     return int(connection.execute(query).scalar_one())
 
 
-def head_of(connection: Connection, club_id: str, till_id: str, epoch: int) -> Head:
-    query = select(heads.c.seq, heads.c.hash).where(
-        heads.c.club_id == club_id, heads.c.till_id == till_id, heads.c.epoch == epoch
-    )
-    row = connection.execute(query).first()
-    return Head(epoch, 0, GENESIS) if row is None else Head(epoch, int(row.seq), bytes(row.hash))
-
-
 def _stored(
-    connection: Connection, club_id: str, till_id: str, request: PushRequest
-) -> tuple[dict[int, bytes], set[int]]:
-    query = select(journal.c.seq, journal.c.hash, journal.c.reason).where(
+    connection: Connection, club_id: str, till_id: str, request: PushRequest, epoch: Epoch
+) -> tuple[dict[int, Head], set[int]]:
+    """What the epoch's journal has at the request's places, its base included (``Head.epoch``: booked under); and where
+    only the place is known."""
+    query = select(journal.c.seq, journal.c.hash, journal.c.booked_epoch, journal.c.reason).where(
         journal.c.club_id == club_id,
         journal.c.till_id == till_id,
         journal.c.epoch == request.epoch,
         journal.c.seq.between(request.after_seq, request.after_seq + len(request.entries)),
     )
     rows = connection.execute(query).all()
-    return {int(row.seq): bytes(row.hash) for row in rows}, {int(row.seq) for row in rows if row.reason == WITHHELD}
+    stored = {epoch.base.seq: epoch.base}
+    for row in rows:
+        booked = request.epoch if row.booked_epoch is None else row.booked_epoch
+        stored[int(row.seq)] = Head(int(booked), int(row.seq), bytes(row.hash))
+    return stored, {int(row.seq) for row in rows if row.reason == WITHHELD}
 
 
 def _store(connection: Connection, club_id: str, till_id: str, verdict: Accepted, now_ms: int) -> None:
@@ -177,6 +212,7 @@ def _store(connection: Connection, club_id: str, till_id: str, verdict: Accepted
             "received_ms": now_ms,
             "state": "parked" if fact.withheld else "accepted",
             "reason": WITHHELD if fact.withheld else "",
+            "booked_epoch": None if fact.epoch == epoch else fact.epoch,
         }
         for fact in verdict.new
     ]
@@ -184,7 +220,8 @@ def _store(connection: Connection, club_id: str, till_id: str, verdict: Accepted
     where = (heads.c.club_id == club_id, heads.c.till_id == till_id, heads.c.epoch == epoch)
     moved = connection.execute(update(heads).where(*where).values(seq=verdict.head.seq, hash=verdict.head.hash))
     if moved.rowcount == 0:
-        connection.execute(insert(heads).values(**place, seq=verdict.head.seq, hash=verdict.head.hash, posted_seq=0))
+        begun = {"posted_seq": verdict.new[0].seq - 1}
+        connection.execute(insert(heads).values(**place, seq=verdict.head.seq, hash=verdict.head.hash, **begun))
     connection.execute(
         update(till)
         .where(till.c.club_id == club_id, till.c.till_id == till_id)

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, select, update
 
 from posd.club.changes import numbered_changes
+from posd.club.epochs import epochs_of, head_of, is_frozen
 from posd.club.rows import change, find, find_all, put
 from posd.club.shop import read_club
-from posd.club.tables import balance, booked, head, lease, member, till
+from posd.club.tables import balance, booked, lease, member
 from posd.ledger.leases import Lease
 from posd.sync.wire import LeaseAsk, LeaseReply
 
@@ -49,10 +50,13 @@ def grant(connection: Connection, club_id: str, till_id: str, ask: LeaseAsk, now
 
 
 def _is_current(connection: Connection, club_id: str, till_id: str, ask: LeaseAsk) -> bool:
-    """A till in another epoch, or one that has fewer entries than it sent us, is a copy of what it was."""
-    known = find(connection, till, club_id=club_id, till_id=till_id)
-    row = find(connection, head, club_id=club_id, till_id=till_id, epoch=ask.epoch)
-    return known is not None and known.epoch == ask.epoch and (row is None or row.seq <= ask.seq)
+    """A till in another epoch, or one that has fewer entries than it sent us, is a copy of what it was; and nothing is
+    granted while it is not decided which copy is the till."""
+    epochs = epochs_of(connection, club_id, till_id)
+    own = epochs.get(ask.epoch)
+    if own is None or not own.is_open or is_frozen(epochs):
+        return False
+    return head_of(connection, club_id, till_id, own).seq <= ask.seq
 
 
 def _grant(connection: Connection, club_id: str, till_id: str, ask: LeaseAsk, now_ms: int) -> None:

@@ -4,6 +4,7 @@ waits. Whoever changes something here rings the bell."""
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from posd.clock import Clock
 from posd.club.bell import Bell, rung
 from posd.club.changes import numbered_changes
 from posd.club.database import Database
-from posd.club.deltas import read_page, spread_s
+from posd.club.deltas import read_page, rename_lost_feed, spread_s
 from posd.club.effects import Desk, refresh_members
+from posd.club.epochs import EpochState, epochs_of, grant_epoch
 from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
 from posd.club.leases import grant
@@ -36,6 +38,8 @@ from posd.ledger.members import DeltaPage
 from posd.machine import Uuid7Source
 from posd.sync.wire import (
     Disposition,
+    EpochGrant,
+    EpochRequest,
     KeyChange,
     LeaseAsk,
     LeaseReply,
@@ -117,16 +121,18 @@ class Service:
     async def announce_key(self, till_id: str, old: str, change: KeyChange) -> bool:
         return await self.write(lambda c: announce_key(c, self.club.club_id, till_id, old, change))
 
-    async def push(self, till_id: str, request: PushRequest) -> Pushed:
+    async def push(self, till_id: str, request: PushRequest) -> Pushed | Shut:
         """Store, then post; both are on disk when this returns. An error after storing loses nothing: the till sends
         the same again and hears that it is known."""
         pushed = await run_in_threadpool(self._push, till_id, request)
         self.bell.ring()
         return pushed
 
-    def _push(self, till_id: str, request: PushRequest) -> Pushed:
+    def _push(self, till_id: str, request: PushRequest) -> Pushed | Shut:
         now_ms = self.clock.now().wall_ms
         verdict = self.database.write(lambda c: take_in(c, self.club.club_id, till_id, request, now_ms))
+        if isinstance(verdict, Shut):
+            return verdict
         head = verdict.head
         if isinstance(verdict, Conflict):
             return Pushed(PushReply(head.seq, head.hash.hex(), (), now_ms), conflict=True)
@@ -143,16 +149,36 @@ class Service:
         now_ms = self.clock.now().wall_ms
         return await self.write(lambda c: grant(c, self.club.club_id, till_id, ask, now_ms))
 
-    async def deltas(self, till_id: str, cursor: str | None, wait_s: int) -> DeltaPage | None:
+    async def grant_epoch(self, till_id: str, request: EpochRequest) -> EpochGrant | None:
+        """The epoch under which this copy of the till's ledger goes on; None: it is blocked."""
+        now_ms = self.clock.now().wall_ms
+        return await self.write(lambda c: grant_epoch(c, self.club.club_id, till_id, request, now_ms))
+
+    async def deltas(self, till_id: str, epoch: int, cursor: str | None, wait_s: int) -> DeltaPage | Shut | None:
         """The next page; when there is nothing new, waits up to ``wait_s`` for news. None: unknown cursor."""
         deadline = asyncio.get_running_loop().time() + min(max(wait_s, 0), LONGEST_WAIT_S)
+        told: bool | None = None
+        feed = secrets.token_hex(4)
         with self.bell.listening() as event:
             while True:
-                page = await self.read(lambda c: read_page(c, self.club, till_id, cursor))
-                left_s = deadline - asyncio.get_running_loop().time()
-                if page is None or page.has_news or left_s <= 0 or self.ending:
+                page = await self.read(lambda c: self._page(c, till_id, epoch, cursor))
+                if page is None:
+                    await self.write(lambda c: rename_lost_feed(c, self.club, till_id, cursor, epoch, feed))
+                if page is None or isinstance(page, Shut) or page.has_news:
                     return page
+                left_s = deadline - asyncio.get_running_loop().time()
+                if left_s <= 0 or self.ending or told not in {None, page.frozen}:
+                    return page
+                told = page.frozen
                 await rung(event, min(left_s, LOOK_AGAIN_S))
+
+    def _page(self, connection: Connection, till_id: str, number: int, cursor: str | None) -> DeltaPage | Shut | None:
+        epoch = epochs_of(connection, self.club.club_id, till_id).get(number)
+        if epoch is not None and epoch.state is EpochState.BLOCKED:
+            return Shut("copy_blocked")
+        if epoch is None or epoch.state is EpochState.CLOSED:
+            return Shut("epoch_over")
+        return read_page(connection, self.club, till_id, cursor, number)
 
     # ---- the calendar ----
 

@@ -70,6 +70,20 @@ till = Table(
     _text("words"),
 )
 
+till_epoch = Table(
+    "till_epoch",
+    metadata,
+    _id("club_id"),
+    _id("till_id"),
+    _key("epoch"),
+    _number("parent"),
+    _number("base_epoch"),
+    _number("base_seq"),
+    Column("base_hash", LargeBinary, nullable=False),
+    _text("state"),
+    _number("granted_ms"),
+)
+
 invitation = Table(
     "invitation",
     metadata,
@@ -107,6 +121,7 @@ journal = Table(
     _text("state", "accepted"),
     _text("reason"),
     _text("waits_for"),
+    _maybe("booked_epoch"),
     Index("journal_waits", "club_id", "waits_for"),
     Index("journal_state", "club_id", "state"),
 )

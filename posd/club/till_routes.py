@@ -18,6 +18,7 @@ from posd.sync.signing import Request as Signed
 from posd.sync.wire import (
     CLOCK_SKEW,
     TILL_REVOKED,
+    EpochRequest,
     KeyChange,
     LeaseAsk,
     PushRequest,
@@ -29,6 +30,8 @@ from posd.sync.wire import (
 ADVICE = {
     "unauthorized": "this is not signed with the key of this till; enrol the till again",
     TILL_REVOKED: "the owner has shut this till out; enrol it again",
+    "copy_blocked": "the owner has blocked this copy of the till's ledger; it keeps its sales",
+    "epoch_over": "another copy of this till's ledger is the till; ask for a new epoch",
 }
 
 
@@ -64,20 +67,26 @@ def _may_guess(service: Service, caller: str) -> None:
 async def entries(request: Request) -> Response:
     till = await _till(request)
     pushed = await _service(request).push(till.till_id, PushRequest.from_json(document_of(request, till.body)))
+    if isinstance(pushed, Shut):
+        raise _refused(pushed)
     return JSONResponse(pushed.reply.as_json(), 409 if pushed.conflict else 200)
 
 
 async def deltas(request: Request) -> Response:
     till, query = await _till(request), request.query_params
-    page = await _service(request).deltas(till.till_id, query.get("cursor"), _wait_s(query.get("wait", "0")))
+    epoch = _number(query.get("epoch", "1"), 10, "bad_epoch", "epoch is a number")
+    wait_s = _number(query.get("wait", "0"), 3, "bad_wait", f"wait is a number of seconds up to {LONGEST_WAIT_S}")
+    page = await _service(request).deltas(till.till_id, epoch, query.get("cursor"), wait_s)
+    if isinstance(page, Shut):
+        raise _refused(page)
     if page is None:
         raise Problem(410, "cursor_unknown", "start again without a cursor")
     return JSONResponse(delta_as_json(page))
 
 
-def _wait_s(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 4):
-        raise Problem(400, "bad_wait", f"wait is a number of seconds up to {LONGEST_WAIT_S}")
+def _number(text: str, most_digits: int, code: str, detail: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= most_digits):
+        raise Problem(400, code, detail)
     return int(text)
 
 
@@ -85,6 +94,19 @@ async def leases(request: Request) -> Response:
     till = await _till(request)
     reply = await _service(request).lease(till.till_id, LeaseAsk.from_json(document_of(request, till.body)))
     return JSONResponse(reply.as_json())
+
+
+def _refused(shut: Shut) -> Problem:
+    """This copy of the till's ledger; the till itself is welcome."""
+    return Problem(409 if shut.code == "epoch_over" else 403, shut.code, ADVICE[shut.code])
+
+
+async def epochs(request: Request) -> Response:
+    till = await _till(request)
+    grant = await _service(request).grant_epoch(till.till_id, EpochRequest.from_json(document_of(request, till.body)))
+    if grant is None:
+        raise _refused(Shut("copy_blocked"))
+    return JSONResponse(grant.as_json())
 
 
 async def status(request: Request) -> Response:
@@ -136,6 +158,7 @@ def _service(request: Request) -> Service:
 ROUTES = [
     Route("/v1/tills", admit, methods=["POST"]),
     Route("/v1/tills/{till}/entries", entries, methods=["POST"]),
+    Route("/v1/tills/{till}/epochs", epochs, methods=["POST"]),
     Route("/v1/tills/{till}/deltas", deltas, methods=["GET"]),
     Route("/v1/tills/{till}/leases", leases, methods=["POST"]),
     Route("/v1/tills/{till}/status", status, methods=["POST"]),

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from posd.clock import Instant
+from posd.club.epochs import FIRST_EPOCH
 from posd.club.keys import ClubKeys
 from posd.club.reading import is_storable
 from posd.club.shop import Club
@@ -19,7 +20,6 @@ from posd.sync.identity import CODE_ALPHABET, code_letters, four_words, is_signe
 from posd.sync.wire import TILL_REVOKED, KeyChange, TillGrant, TillRequest, TillStatus
 
 CODE_LIFE_MS = 24 * 3600 * 1000
-FIRST_EPOCH = 1
 LONGEST_NAME = 60
 
 
@@ -124,7 +124,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """Not let in. ``code`` is stable: ``unauthorized`` or ``till_revoked``."""
+    """Not let in. ``code`` is stable: ``unauthorized`` or ``till_revoked``; for one copy of a till's ledger
+    ``copy_blocked`` or ``epoch_over``."""
 
     code: str
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posd.ledger.accounts import lease_account
 from posd.ledger.connection import savepoint
 from posd.ledger.members import DeltaPage, MemberRow
+from posd.ledger.spending import Spending
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,7 +30,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, (select feed from till_state), 0)
 on conflict (member_id) do update set
     name = excluded.name, phone_mask = excluded.phone_mask, tier = excluded.tier, balances = excluded.balances,
     progress = excluded.progress, state = excluded.state, feed = excluded.feed, provisional = 0,
-    included_seq = iif(version = excluded.version and not provisional,
+    included_seq = iif(version = excluded.version and feed = excluded.feed and not provisional,
                        max(included_seq, excluded.included_seq), excluded.included_seq),
     version = excluded.version
 where provisional or feed < excluded.feed or version <= excluded.version
@@ -47,10 +48,17 @@ def apply_page(books: Books, page: DeltaPage) -> int:
         for lease_id in page.recalled:
             db.execute("update lease set recalled = 1 where account = ?", (lease_account(lease_id),))
         db.execute("update till_state set cursor = ?", (page.cursor,))
+        _hear_spending(db, page)
         if not page.more:
             _sweep(db)
             db.execute("update till_state set told_seq = max(told_seq, ?)", (page.posted_seq,))
     return told
+
+
+def _hear_spending(db: Database, page: DeltaPage) -> None:
+    """Only a page of our own epoch speaks of this ledger, and none while the club has not granted one yet."""
+    said = "update till_state set spending = ? where epoch = ? and spending <> 'doubted'"
+    db.execute(said, (Spending.FROZEN if page.frozen else Spending.FREE, page.epoch))
 
 
 def begin_anew(books: Books) -> None:

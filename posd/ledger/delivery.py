@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from posd.clock import Instant
@@ -12,6 +13,8 @@ from posd.ledger.entries import GENESIS
 from posd.ledger.rows import cut_of
 
 if TYPE_CHECKING:
+    from sqlite_utils import Database
+
     from posd.ledger.books import Books
 
 PARKED = "parked"
@@ -41,18 +44,27 @@ def acknowledge(books: Books, seq: int, digest: bytes, verdicts: Iterable[Verdic
     position is not one of this journal; then nothing was written.
     """
     db = books.db
-    _check_position(books, seq, digest)
+    check_position(books, seq, digest)
     with savepoint(db):
-        withheld = db.execute(SELECT_WITHHELD, (seq,)).fetchall()
-        db.execute(
-            "update till_state set acked_seq = ?, acked_hash = ? where acked_seq < ?",  # a trigger empties the outbox
-            (seq, digest, seq),
-        )
-        # The club has the place of a withheld entry, but not the entry: it stays in the outbox.
-        db.conn.executemany(KEEP_WITHHELD, withheld)
+        with keeping_withheld(db, seq):
+            # A trigger empties the outbox.
+            forward = "update till_state set acked_seq = ?, acked_hash = ? where acked_seq < ?"
+            moved = db.execute(forward, (seq, digest, seq))
+        if moved.rowcount:
+            # The club went on with this journal; whether there is another one of this till, its next page says.
+            db.execute("update till_state set spending = 'frozen' where spending = 'doubted'")
         _note(books, verdicts)
         (acked,) = db.execute("select acked_seq from till_state").fetchone()
     return int(acked)
+
+
+@contextmanager
+def keeping_withheld(db: Database, seq: int) -> Iterator[None]:
+    """What is inside moves the mark to ``seq``. The club has the place of a withheld entry, but not the entry: it stays
+    in the outbox."""
+    withheld = db.execute(SELECT_WITHHELD, (seq,)).fetchall()
+    yield
+    db.conn.executemany(KEEP_WITHHELD, withheld)
 
 
 def withhold(books: Books, seq: int, reason: str) -> None:
@@ -76,7 +88,8 @@ def _note(books: Books, verdicts: Iterable[Verdict]) -> None:
             books.db.execute("insert into parked select seq, ? from entry where seq = ?", row)
 
 
-def _check_position(books: Books, seq: int, digest: bytes) -> None:
+def check_position(books: Books, seq: int, digest: bytes) -> None:
+    """Raises `LedgerForked` when that is not a position of this journal."""
     if seq > books.head.seq:
         raise LedgerForked(
             f"the club has {seq} entries of this till, this ledger only {books.head.seq}: it is an older copy; "

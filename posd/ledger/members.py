@@ -48,6 +48,12 @@ class DeltaPage:
     """Leases that the club asks back: their members stand at other tills."""
     spread_s: int = 0
     """Over how long the club's tills shall come back when it was away."""
+    posted_hash: str = ""
+    """Hash (hex) of our own entry ``posted_seq``; a page that names another was made for a copy of this ledger."""
+    epoch: int = 0
+    """For which epoch of this till the page was made; 0: the club does not say."""
+    frozen: bool = False
+    """The till has more than one copy: nothing may be spent until the owner says which one it is."""
 
     @property
     def has_news(self) -> bool:

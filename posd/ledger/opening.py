@@ -77,15 +77,11 @@ def _named(db: Database, till_id: str | None, epoch: int | None, mint_id: Callab
         stored, stored_epoch, entries = db.execute(
             "select till_id, epoch, exists (select 1 from entry) from till_state"
         ).fetchone()
-        wanted = (stored if till_id is None else till_id, stored_epoch if epoch is None else epoch)
+        wanted = (stored if till_id is None else till_id, max(stored_epoch, epoch or 0))
         if entries and wanted[0] != stored:
             raise LedgerError(
                 f"this ledger belongs to till {stored}, not to {wanted[0]}: enrol this machine as {stored}, "
                 "or move the ledger away and begin a new one"
-            )
-        if wanted[1] < stored_epoch:
-            raise LedgerError(
-                f"this ledger is in epoch {stored_epoch} already, {wanted[1]} is over: enrol the till anew"
             )
         if wanted != (stored, stored_epoch):
             db.execute("update till_state set till_id = ?, epoch = ?", wanted)

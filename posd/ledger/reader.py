@@ -16,6 +16,7 @@ from posd.ledger.leases import Held, OpenLease
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
 from posd.ledger.rows import SELECT_ENTRY, cut_of, entry_by_id, head_of, requested
+from posd.ledger.spending import EpochState, Spending
 from posd.ledger.trouble import raises_our_errors
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ class Reader:
         """The newest entry's position."""
         return head_of(self.db, self._one("select epoch from till_state"))
 
+    def epoch_state(self) -> EpochState:
+        """Which epoch is written, and whether anything may be spent from this ledger."""
+        epoch, spending = self.db.execute("select epoch, spending from till_state").fetchone()
+        return EpochState(epoch, Spending(spending))
+
     def acked_head(self) -> Head:
         """Up to where the club has the journal."""
         acked = "select coalesce(entry.epoch, till_state.epoch), acked_seq, acked_hash from till_state "
@@ -151,10 +157,13 @@ class Reader:
     def pending(self, after_seq: int = 0, limit: int = 500, max_bytes: int = 256 * 1024) -> tuple[Entry, ...]:
         """The next entries for the club after ``after_seq``: at most ``limit`` and ``max_bytes`` of payload, but at
         least one when there is one."""
+        return self.run(max(after_seq, self.acked_seq()), limit, max_bytes)
+
+    def run(self, after_seq: int, limit: int, max_bytes: int) -> tuple[Entry, ...]:
+        """The entries after ``after_seq``, acknowledged or not, bounded as `pending`."""
         batch: list[Entry] = []
         size = 0
-        where = "where seq > max(?, (select acked_seq from till_state)) order by seq limit ?"
-        for entry in self._entries(where, after_seq, limit):
+        for entry in self._entries("where seq > ? order by seq limit ?", after_seq, limit):
             size += len(entry.payload)
             if batch and size > max_bytes:
                 break
@@ -239,6 +248,9 @@ class Reader:
         return Standing(member, balances, leases)
 
     def _leases(self, member_id: str) -> tuple[Held, ...]:
+        """What may be spent; nothing while this ledger has a copy. (Those of an older epoch went when it ended.)"""
+        if self.epoch_state().frozen:
+            return ()
         rests: dict[str, dict[str, int]] = {}
         for account, unit, rest in self.db.execute(LEASES, (member_id,)):
             rests.setdefault(lease_of(account) or "", {})[unit] = rest

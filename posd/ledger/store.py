@@ -22,6 +22,7 @@ from posd.ledger.club_cache import apply_page, begin_anew, void_leases
 from posd.ledger.delivery import LedgerForked, Verdict, acknowledge, record_attempt
 from posd.ledger.disk import Ballast, FileLock, prepare_directory
 from posd.ledger.entries import Draft, Entry, Head, encode_payload
+from posd.ledger.epochs import begin_epoch, doubt, set_acknowledged
 from posd.ledger.mark import Mark
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.opening import NewerSchema, open_books
@@ -113,8 +114,8 @@ class Store:
         """Open the ledger, making it when there is none, and check what was booked since it was last opened.
 
         ``till_id``: None takes the ledger's own, or mints one for a new ledger. An empty journal takes any name; after
-        its first entry another one is refused. ``epoch``: None takes the ledger's own; a higher one, granted by the
-        club, begins a new chain. ``ballast_bytes`` are held back for a full disk (0: none).
+        its first entry another one is refused. ``epoch``: a higher one than the ledger's own begins a new chain.
+        ``ballast_bytes`` are held back for a full disk (0: none).
 
         Raises `LedgerInUse` (names the process), `LedgerUnwritable` (directory, disk, network file system),
         `LedgerBroken` (names the first broken entry) or `LedgerError` (another till's ledger). A ledger of a newer posd
@@ -191,6 +192,20 @@ class Store:
     def apply_deltas(self, page: DeltaPage) -> Future[int]:
         """Take in a page of the club's changes and its cursor; resolves to how many members changed."""
         return self._writing.submit(lambda books: apply_page(books, page))
+
+    def doubt(self) -> Future[None]:
+        """The club has other entries of this till: stop spending until it is said which copy is the till."""
+        return self._writing.submit(doubt)
+
+    def begin_epoch(self, epoch: int, base: Head) -> Future[None]:
+        """Book under ``epoch`` from now on; the club has this journal up to ``base``. Spending stays frozen. Fails with
+        `LedgerForked` when ``base`` is not a position of this journal."""
+        return self._writing.submit(lambda books: begin_epoch(books, epoch, base))
+
+    def lost_at_the_club(self, base: Head) -> Future[None]:
+        """The club came back from a backup and has this journal only up to ``base``: the rest waits to be sent again.
+        Fails with `LedgerForked` when ``base`` is not a position of this journal."""
+        return self._writing.submit(lambda books: set_acknowledged(books, base))
 
     def close_period(self, entry_id: bytes, at: Instant) -> Entry:
         """Close what was booked since the last close; see `posd.ledger.closing`."""

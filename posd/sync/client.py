@@ -34,6 +34,8 @@ from posd.sync.outcomes import Answer, Failure
 from posd.sync.signing import Stamp
 from posd.sync.wire import (
     CLOCK_SKEW,
+    EpochGrant,
+    EpochRequest,
     KeyChange,
     LeaseAsk,
     LeaseReply,
@@ -129,9 +131,15 @@ class ClubClient:
             return exchange
         return replace(exchange, answer=replace(exchange.answer, echoed=False))
 
-    def deltas(self, cursor: str | None, wait_s: int) -> Exchange[DeltaPage]:
-        """Changes after ``cursor`` (None: from the beginning); the club holds the answer up to ``wait_s`` seconds."""
-        query = f"wait={wait_s}" if cursor is None else f"cursor={quote(cursor, safe='')}&wait={wait_s}"
+    def ask_epoch(self, request: EpochRequest) -> Exchange[EpochGrant]:
+        """Ask under which epoch this ledger goes on, when the club has other entries of this till."""
+        return self._exchange("POST", self._till("epochs"), EpochGrant.from_json, document=request.as_json())
+
+    def deltas(self, cursor: str | None, wait_s: int, epoch: int = 1) -> Exchange[DeltaPage]:
+        """Changes after ``cursor`` (None: from the beginning) for a till that writes ``epoch``; the club holds the
+        answer up to ``wait_s`` seconds."""
+        after = "" if cursor is None else f"cursor={quote(cursor, safe='')}&"
+        query = f"{after}wait={wait_s}&epoch={epoch}"
         return self._exchange("GET", f"{self._till('deltas')}?{query}", delta_from_json, wait_s=wait_s)
 
     def lease(self, ask: LeaseAsk) -> Exchange[LeaseReply]:

@@ -18,7 +18,7 @@ from posd.sync.policy import Attempts, not_before, remaining_s, wait_s
 
 log = logging.getLogger("posd.sync")
 
-_HOPELESS = {Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS, Reason.NOT_THE_CLUB, Reason.TILL_LEDGER}
+_HOPELESS = {Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS, Reason.NOT_THE_CLUB, Reason.TILL_LEDGER, Reason.FORK}
 
 
 class Direction(Protocol):

@@ -70,6 +70,11 @@ class LocalPort:
             if status == self._status:
                 return
             self._status = status
+        self._ask_to_send()
+
+    def _ask_to_send(self) -> None:
+        """There is something to send that is no new entry."""
+        with self._changed:
             self._work = replace(self._work, reports=self._work.reports + 1)
             self._changed.notify_all()
 
@@ -85,8 +90,11 @@ class LocalPort:
     def acked_head(self) -> Head:
         return self._store.reader().acked_head()
 
-    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
-        return self._store.reader().pending(after_seq, limit, max_bytes)
+    def epoch(self) -> int:
+        return self._store.reader().epoch_state().epoch
+
+    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+        return self._store.reader().run(after_seq, limit, max_bytes)
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         self._store.acknowledge(head.seq, head.hash, dispositions).result()
@@ -99,6 +107,17 @@ class LocalPort:
 
     def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
         self._store.submit(lambda books: hand_over(books, seq, dispositions)).result()
+
+    def doubt(self) -> None:
+        self._store.doubt().result()
+
+    def begin_epoch(self, epoch: int, base: Head) -> None:
+        self._store.begin_epoch(epoch, base).result()
+        self._ask_to_send()
+
+    def lost_at_the_club(self, base: Head) -> None:
+        self._store.lost_at_the_club(base).result()
+        self._ask_to_send()
 
     def queue(self) -> int:
         return self._store.reader().outbox_depth()

@@ -38,7 +38,11 @@ class SyncPort(Protocol):
         """Up to where the club has this till's entries, as far as the till knows."""
         ...
 
-    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+    def epoch(self) -> int:
+        """Under which epoch the till books now."""
+        ...
+
+    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
         """The entries after ``after_seq`` in order without a gap, at most ``limit`` and about ``max_bytes`` of payload,
         but at least one when there is one."""
         ...
@@ -58,6 +62,19 @@ class SyncPort(Protocol):
 
     def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
         """The club has a withheld entry after all. May be told again."""
+        ...
+
+    def doubt(self) -> None:
+        """The club has other entries of this till: nothing is spent until it says so; returns when that is on disk."""
+        ...
+
+    def begin_epoch(self, epoch: int, base: Head) -> None:
+        """The till books under ``epoch`` from now on; the club has its entries up to ``base``. May be told again."""
+        ...
+
+    def lost_at_the_club(self, base: Head) -> None:
+        """The club came back from a backup and has this till's entries only up to ``base``; what follows is not
+        delivered any more."""
         ...
 
     def queue(self) -> int:

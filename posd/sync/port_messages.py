@@ -122,8 +122,8 @@ def work_from_json(document: Document) -> Work:
     return Work(document["head_seq"], document["hurries"], document["reports"], document["wishes"])
 
 
-def _pending(port: SyncPort, document: Document) -> dict[str, Any]:
-    entries = port.pending(document["after_seq"], document["limit"], document["max_bytes"])
+def _entries(port: SyncPort, document: Document) -> dict[str, Any]:
+    entries = port.entries(document["after_seq"], document["limit"], document["max_bytes"])
     return {"entries": [entry_as_json(entry) for entry in entries]}
 
 
@@ -139,6 +139,21 @@ def _withhold(port: SyncPort, document: Document) -> dict[str, Any]:
 
 def _hand_over(port: SyncPort, document: Document) -> dict[str, Any]:
     port.hand_over(document["seq"], dispositions_from_json(document["dispositions"]))
+    return {}
+
+
+def _doubt(port: SyncPort, _: Document) -> dict[str, Any]:
+    port.doubt()
+    return {}
+
+
+def _begin_epoch(port: SyncPort, document: Document) -> dict[str, Any]:
+    port.begin_epoch(int(document["epoch"]), head_from_json(document["base"]))
+    return {}
+
+
+def _lost_at_the_club(port: SyncPort, document: Document) -> dict[str, Any]:
+    port.lost_at_the_club(head_from_json(document["base"]))
     return {}
 
 
@@ -185,11 +200,15 @@ def _wait_for_work(port: SyncPort, document: Document) -> dict[str, Any]:
 
 _METHODS: dict[str, Callable[[SyncPort, Document], dict[str, Any]]] = {
     "acked_head": lambda port, _: {"head": head_as_json(port.acked_head())},
-    "pending": _pending,
+    "epoch": lambda port, _: {"epoch": port.epoch()},
+    "entries": _entries,
     "acknowledge": _acknowledge,
     "withhold": _withhold,
     "withheld": lambda port, _: {"entries": [entry_as_json(entry) for entry in port.withheld()]},
     "hand_over": _hand_over,
+    "doubt": _doubt,
+    "begin_epoch": _begin_epoch,
+    "lost_at_the_club": _lost_at_the_club,
     "queue": lambda port, _: {"queue": port.queue()},
     "cursor": lambda port, _: {"cursor": port.cursor()},
     "apply_deltas": _apply_deltas,

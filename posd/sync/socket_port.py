@@ -53,8 +53,11 @@ class SocketPort:
     def acked_head(self) -> Head:
         return self._ask("acked_head", lambda answer: messages.head_from_json(answer["head"]))
 
-    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
-        return self._ask("pending", _entries, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
+    def epoch(self) -> int:
+        return self._ask("epoch", lambda answer: int(answer["epoch"]))
+
+    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+        return self._ask("entries", _entries, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         told = messages.dispositions_as_json(dispositions)
@@ -68,6 +71,15 @@ class SocketPort:
 
     def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
         self._ask("hand_over", _nothing, seq=seq, dispositions=messages.dispositions_as_json(dispositions))
+
+    def doubt(self) -> None:
+        self._ask("doubt", _nothing)
+
+    def begin_epoch(self, epoch: int, base: Head) -> None:
+        self._ask("begin_epoch", _nothing, epoch=epoch, base=messages.head_as_json(base))
+
+    def lost_at_the_club(self, base: Head) -> None:
+        self._ask("lost_at_the_club", _nothing, base=messages.head_as_json(base))
 
     def queue(self) -> int:
         return self._ask("queue", lambda answer: int(answer["queue"]))

@@ -6,8 +6,9 @@ chain position it stored, so that a captive portal's "200 OK" is never mistaken 
 Routes (every request signed with the till's key, see `posd.sync.signing`)::
 
     POST /v1/tills                     TillRequest      -> TillGrant     (signed with the key that is to be the till's)
-    POST /v1/tills/{till}/entries      PushRequest      -> PushReply     (gzip body allowed)
-    GET  /v1/tills/{till}/deltas?cursor=…&wait=25       -> DeltaReply    (long poll; 410 = start again without cursor)
+    POST /v1/tills/{till}/entries      PushRequest      -> PushReply     (gzip body allowed; 409 = another history)
+    POST /v1/tills/{till}/epochs       EpochRequest     -> EpochGrant    (this ledger has a copy; begin a new epoch)
+    GET  /v1/tills/{till}/deltas?cursor=…&wait=25&epoch=1  -> DeltaReply (long poll; 410 = start again without cursor)
     POST /v1/tills/{till}/leases       LeaseAsk         -> LeaseReply    (what may be spent here; docs/ledger.md)
     POST /v1/tills/{till}/status       TillStatus       -> 204           (readers, queue; the club's live view)
     POST /v1/tills/{till}/key          KeyChange        -> 204
@@ -126,56 +127,76 @@ class KeyChange:
 @dataclass(frozen=True, slots=True)
 class WireEntry:
     """One entry on the wire. ``payload`` is the stored text, byte for byte. ``withheld``: the id of an entry whose
-    payload the club fails on; then only its place in the chain is sent, so that those behind it can pass."""
+    payload the club fails on; then only its place in the chain is sent, so that those behind it can pass. ``epoch``:
+    under which it was booked, where that is not the epoch of the request."""
 
     seq: int
     hash: str
     payload: str
     withheld: str = ""
+    epoch: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        said = {"withheld": self.withheld} if self.withheld else {"payload": self.payload}
+        said: dict[str, Any] = {"withheld": self.withheld} if self.withheld else {"payload": self.payload}
+        if self.epoch is not None:
+            said["epoch"] = self.epoch
         return {"seq": self.seq, "hash": self.hash, **said}
 
     @classmethod
     def from_json(cls, document: Any) -> WireEntry:
-        withheld = _text(document.get("withheld", ""))
+        withheld, epoch = _text(document.get("withheld", "")), document.get("epoch")
         return cls(
-            _whole(document["seq"]), _text(document["hash"]), "" if withheld else _text(document["payload"]), withheld
+            _whole(document["seq"]),
+            _text(document["hash"]),
+            "" if withheld else _text(document["payload"]),
+            withheld,
+            None if epoch is None else _whole(epoch),
         )
 
     @classmethod
-    def of(cls, entry: Entry, *, withheld: bool) -> WireEntry:
+    def of(cls, entry: Entry, epoch: int, *, withheld: bool) -> WireEntry:
+        """``entry`` in a request of ``epoch``."""
         payload, name = ("", entry.entry_id.hex()) if withheld else (entry.payload.decode(), "")
-        return cls(entry.seq, entry.hash.hex(), payload, name)
+        return cls(entry.seq, entry.hash.hex(), payload, name, None if entry.epoch == epoch else entry.epoch)
 
 
 @dataclass(frozen=True, slots=True)
 class PushRequest:
-    """A contiguous run of entries that follows (``after_seq``, ``after_hash``)."""
+    """A contiguous run of entries that follows (``after_seq``, ``after_hash``).
+
+    ``epoch``: that of the till, which is also that of its club's journal; what was booked before it began says its own.
+    ``after_epoch``: under which the entry ``after_seq`` was booked, where that is another one.
+    """
 
     epoch: int
     after_seq: int
     after_hash: str
     entries: tuple[WireEntry, ...]
+    after_epoch: int | None = None
 
     @classmethod
-    def of(cls, after: Head, entries: tuple[Entry, ...], withheld: Collection[int] = ()) -> PushRequest:
+    def of(
+        cls, after: Head, entries: tuple[Entry, ...], withheld: Collection[int] = (), epoch: int | None = None
+    ) -> PushRequest:
+        """The run after ``after``, in the till's ``epoch`` (default: the one of ``after``)."""
+        own = after.epoch if epoch is None else epoch
         return cls(
-            epoch=after.epoch,
+            epoch=own,
             after_seq=after.seq,
             after_hash=after.hash.hex(),
-            entries=tuple(WireEntry.of(entry, withheld=entry.seq in withheld) for entry in entries),
+            entries=tuple(WireEntry.of(entry, own, withheld=entry.seq in withheld) for entry in entries),
+            after_epoch=None if after.epoch == own else after.epoch,
         )
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        document = {
             "v": WIRE_VERSION,
             "epoch": self.epoch,
             "after_seq": self.after_seq,
             "after_hash": self.after_hash,
             "entries": [entry.as_json() for entry in self.entries],
         }
+        return document if self.after_epoch is None else {**document, "after_epoch": self.after_epoch}
 
     @classmethod
     def from_json(cls, document: Any) -> PushRequest:
@@ -186,9 +207,52 @@ class PushRequest:
                 after_seq=_whole(document["after_seq"]),
                 after_hash=_text(document["after_hash"]),
                 entries=tuple(WireEntry.from_json(entry) for entry in document["entries"]),
+                after_epoch=None if document.get("after_epoch") is None else _whole(document["after_epoch"]),
             )
         except _MALFORMED as error:
             raise WireError(f"not a push request: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRequest:
+    """A till whose journal the club does not know asks for a new epoch. ``positions``: some (seq, hash) of its journal,
+    newest first; the club has nothing of the till's that follows the first one."""
+
+    epoch: int
+    positions: tuple[tuple[int, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"v": WIRE_VERSION, "epoch": self.epoch, "positions": [list(position) for position in self.positions]}
+
+    @classmethod
+    def from_json(cls, document: Any) -> EpochRequest:
+        _expect_version(document)
+        try:
+            positions = tuple((_whole(seq), _text(digest)) for seq, digest in document["positions"])
+            return cls(_whole(document["epoch"]), positions)
+        except _MALFORMED as error:
+            raise WireError(f"not a request for an epoch: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class EpochGrant:
+    """The till's journal goes on under ``epoch``; the club has it up to (``base_seq``, ``base_hash``)."""
+
+    epoch: int
+    base_seq: int
+    base_hash: str
+
+    def as_json(self) -> dict[str, Any]:
+        base = {"base_seq": self.base_seq, "base_hash": self.base_hash}
+        return {"v": WIRE_VERSION, "epoch": self.epoch, **base}
+
+    @classmethod
+    def from_json(cls, document: Any) -> EpochGrant:
+        _expect_version(document)
+        try:
+            return cls(_whole(document["epoch"]), _whole(document["base_seq"]), _text(document["base_hash"]))
+        except _MALFORMED as error:
+            raise WireError(f"not an epoch: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +425,9 @@ def delta_as_json(page: DeltaPage) -> dict[str, Any]:
         "more": page.more,
         "spread_s": page.spread_s,
         "recalled": list(page.recalled),
+        "posted_hash": page.posted_hash,
+        "epoch": page.epoch,
+        "frozen": page.frozen,
     }
 
 
@@ -376,6 +443,9 @@ def delta_from_json(document: Any) -> DeltaPage:
             more=bool(document["more"]),
             spread_s=_whole(document.get("spread_s", 0)),
             recalled=tuple(_text(lease_id) for lease_id in document["recalled"]),
+            posted_hash=_text(document.get("posted_hash", "")),
+            epoch=_whole(document.get("epoch", 0)),
+            frozen=document.get("frozen", False) is True,
         )
     except _MALFORMED as error:
         raise WireError(f"not a page of changes: {error}") from error

@@ -11,6 +11,7 @@ from posd.clock import Clock
 from posd.errors import PosdError
 from posd.sync.board import LinkBoard
 from posd.sync.client import ClubClient
+from posd.sync.fork import ForkSettler
 from posd.sync.lane import Lane
 from posd.sync.lease_asker import LeaseAsker
 from posd.sync.link import Link
@@ -43,9 +44,10 @@ class SyncWorker:
         self._port = port
         self._clock = clock
         self._board = LinkBoard(port, clock)
-        self._pusher = Push(port, connect(), clock)
+        fork = ForkSettler(port)
+        self._pusher = Push(port, connect(), fork, clock)
         self._push = Lane(self._pusher, self._board, clock, jitter)
-        self._pull = Lane(Pull(port, connect(), clock, poll_s), self._board, clock, jitter)
+        self._pull = Lane(Pull(port, connect(), fork, clock, poll_s), self._board, clock, jitter)
         self._leases = LeaseAsker(port, connect())
         self._push.on_contact = self._pull.hurry_if_hopeless
         self._pull.on_contact = self._club_is_back

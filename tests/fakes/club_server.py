@@ -182,6 +182,8 @@ class _Answering(BaseHTTPRequestHandler):
             return 401, {}
         if push is not None:
             return club.take(push)
+        if parts.path.endswith("/epochs"):  # a club of before there were any
+            return 404, {}
         if parts.path.endswith("/status"):
             club.statuses.append(TillStatus.from_json(document))
             return 204, {}
