@@ -308,6 +308,7 @@ def test_what_one_node_does_to_its_keys_leaves_the_other_alone(bench: InputBench
         bench.emit(SECOND_NODE, keys("abcd\r"))
         assert session.next().payload == b"abcd"
         bench.emit(SCANNER, [*keys("x")[:1], overflow()[:1]])  # no SYN_REPORT: it is still dropping
+        bench.settle(SCANNER)
         bench.emit(SECOND_NODE, keys("1234\r"))
         assert (session.next().flaw or "").startswith("partial")
         bench.emit(SECOND_NODE, keys("4006381333931\r"))

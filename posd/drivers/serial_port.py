@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import struct
 import termios
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import serial
 
 from posd.drivers.refusal import from_os
+from posd.errors import DeviceLost
 
 LARGEST_GULP = 4096
 """Bytes taken from the kernel at once: all that its line discipline holds."""
@@ -70,9 +72,14 @@ class SerialPort:
     def read(self) -> bytes:
         """What is there. Wait for it by `posd.drivers.waker.Waker`: after that, nothing means that the line is gone."""
         try:
-            data: bytes = self._port.read(LARGEST_GULP)
-        except (OSError, termios.error) as error:
+            # Not by pyserial, whose select() fails in a process with more than 1,024 files open.
+            data = os.read(self.fd, LARGEST_GULP)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
             raise from_os(error, self.address) from error
+        if not data:
+            raise DeviceLost(f"{self.address} went away (end of file); check the cable")
         return data
 
     def write(self, data: bytes) -> None:
