@@ -20,7 +20,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 from posd.errors import LedgerUnwritable
 from posd.ledger import opening, writer
 from posd.ledger.accounts import lease_of
-from posd.ledger.closing import close_period
+from posd.ledger.closing import NothingToClose, close_period
 from posd.ledger.connection import CREATION, WRITING, Setting
 from posd.ledger.entries import Draft, Entry, Kind
 from posd.ledger.leases import Held, Lease, drawn, lease_draft
@@ -162,7 +162,8 @@ class Till:
     def close_the_day(self) -> None:
         entry_id, now = new_id(), SystemClock().now()
         self._say(asked=[entry_id.hex()])
-        self._tell(self._insist(lambda: close_period(self.store, entry_id, now)))
+        with suppress(NothingToClose):
+            self._tell(self._insist(lambda: close_period(self.store, entry_id, now)))
 
     def be_acknowledged(self) -> None:
         entries = self.store.reader().pending(limit=self._random.randint(1, 20))
