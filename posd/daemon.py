@@ -180,7 +180,11 @@ class Daemon:
             currency=shop.currency,
             shop=shop.name,
             programs=readable_programs(store.reader().programs()),
-            link=Link(LinkState.OFFLINE, queue=store.reader().outbox_depth()),
+            link=Link(
+                LinkState.OFFLINE,
+                queue=store.reader().outbox_depth(),
+                frozen=store.reader().epoch_state().frozen,
+            ),
             done_s=self._config.till.done_s,
             cashier=shop.cashier,
         )

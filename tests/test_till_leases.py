@@ -206,6 +206,22 @@ def test_many_old_leases_go_back_by_and_by(desk: Desk) -> None:
     assert (desk.held(), turns) == (0, 3)
 
 
+def loop_of(store: Store, clock: FakeClock) -> TillLoop:
+    inbox: queue.Queue[object] = queue.Queue()
+    return TillLoop(
+        ledger=store,
+        lookup=Lookup(store.reader, b"k" * 32, "IR", str),
+        card_rules=CardRules(),
+        facts=replace(ONLINE, programs=()),
+        frame=Frame("Narenj", "2", "Mina", "persian", UNITS["IRR"], DISPLAY_UNITS["toman"]),
+        clock=clock,
+        new_id=new_id,
+        publish=lambda _kind, _data: None,
+        language="fa",
+        inbox=inbox,
+    )
+
+
 def test_a_club_that_asks_for_a_lease_is_heard_by_the_till(tmp_path: Path) -> None:
     """From the page of changes to the release, through port and loop."""
     clock = FakeClock()
@@ -213,21 +229,7 @@ def test_a_club_that_asks_for_a_lease_is_heard_by_the_till(tmp_path: Path) -> No
         desk = Desk(store, clock)
         desk.told(100, 1)
         desk.lease()
-        facts = replace(ONLINE, programs=())
-        frame = Frame("Narenj", "2", "Mina", "persian", UNITS["IRR"], DISPLAY_UNITS["toman"])
-        inbox: queue.Queue[object] = queue.Queue()
-        loop = TillLoop(
-            ledger=store,
-            lookup=Lookup(store.reader, b"k" * 32, "IR", str),
-            card_rules=CardRules(),
-            facts=facts,
-            frame=frame,
-            clock=clock,
-            new_id=new_id,
-            publish=lambda _kind, _data: None,
-            language="fa",
-            inbox=inbox,
-        )
+        loop = loop_of(store, clock)
         port = NewsPort(store, loop)
         assert loop.leases.wish == port.wish_lease
         port.apply_deltas(DeltaPage("c2", 0, recalled=("c1" * 16,)))
@@ -235,3 +237,24 @@ def test_a_club_that_asks_for_a_lease_is_heard_by_the_till(tmp_path: Path) -> No
         loop.stop()
         loop.run()
         assert desk.held() == 0
+
+
+def test_a_copy_of_the_ledger_is_heard_of_by_the_till_and_nothing_is_held_meanwhile(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with open_store(tmp_path, clock=clock) as store:
+        desk = Desk(store, clock)
+        desk.told(100, 1)
+        desk.lease()
+        loop, held = loop_of(store, clock), desk.held()
+        port = NewsPort(store, loop)
+        seen = []
+        for said in (DeltaPage("c2", 0, epoch=port.epoch(), frozen=True), DeltaPage("c3", 0, epoch=port.epoch())):
+            port.apply_deltas(said)
+            loop.stop()
+            loop.run()
+            seen.append((loop.facts.link.frozen, desk.held()))
+        assert seen == [(True, 0), (False, held)] and held > 0
+        port.doubt()
+        port.begin_epoch(port.epoch() + 1, port.acked_head())
+        port.apply_deltas(DeltaPage("c4", 0, epoch=port.epoch()))
+        assert desk.held() == 0, "what was held in the epoch before is void"

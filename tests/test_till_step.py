@@ -61,7 +61,8 @@ from posd.till.states import (
     Tone,
 )
 from posd.till.step import Step, step
-from posd.till.view import Frame, support_code, view_of
+from posd.till.support import support_code
+from posd.till.view import Frame, view_of
 from posd.units import DISPLAY_UNITS, UNITS
 from posd.words import Words
 from tests.fakes.clock import FakeClock
@@ -173,6 +174,17 @@ def test_no_more_is_spent_than_the_club_has_set_apart(facts: Facts, why: str) ->
     assert (option["possible"], option["why_not"]["key"]) == (500_000, why)
     (commit,) = booked(walk(Confirmed(), till=selling, facts=facts))
     assert commit.draft.body["payable_minor"] == 12_880_000 - 500_000
+
+
+def test_a_till_whose_ledger_has_a_copy_earns_and_spends_nothing() -> None:
+    frozen = replace(FACTS, link=replace(ONLINE, frozen=True))
+    selling = walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT, facts=frozen).till
+    view = view_of(selling, frozen, FRAME, CLOCK.wall_ms)
+    assert {item["why"]["key"] for item in view["member"]["balances"]} == {"redeem.paused"}
+    assert {item["usable"] for item in view["member"]["balances"]} == {0}
+    (commit,) = booked(walk(Confirmed(), till=selling, facts=frozen))
+    assert commit.draft.body["payable_minor"] == 12_880_000, "the positive control stands above"
+    assert commit.draft.body["earnings"]
 
 
 def test_a_lease_that_arrives_while_she_stands_here_is_used_at_once() -> None:

@@ -73,6 +73,8 @@ def status(place: Place, as_json: bool) -> None:
     click.echo(f"{document['state']}, {document['queue']} waiting, club has everything up to {document['acked_seq']}")
     if document["detail"]:
         click.echo(document["detail"])
+    if document["spending"] != "free":
+        click.echo("this till's ledger has a copy: nothing is spent here until the owner has chosen (club page: Tills)")
 
 
 @sync.command()

@@ -12,6 +12,7 @@ from posd.ledger.delivery import hand_over, withhold
 from posd.ledger.entries import Entry, Head
 from posd.ledger.leases import lease_draft
 from posd.ledger.members import DeltaPage
+from posd.ledger.spending import Spending
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.link import Link, LinkState
@@ -57,6 +58,10 @@ class LocalPort:
     def link(self) -> Link:
         """How the connection stood when it last changed."""
         return self._link
+
+    def spending(self) -> Spending:
+        """Whether anything may be spent from this ledger."""
+        return self._store.reader().epoch_state().spending
 
     def sync_now(self) -> None:
         """A person does not want to wait for the next attempt. Never blocks."""

@@ -8,6 +8,7 @@ from posd.ledger.leases import rights
 from posd.loyalty.evaluation import quote
 from posd.loyalty.model import Basket, Line, MemberView, Quote
 from posd.till.states import Customer, Facts, LinkState, Selling
+from posd.till.support import support_code
 from posd.words import Words
 
 REFUSING = frozenset({LinkState.PAUSED, LinkState.HALTED})
@@ -20,6 +21,8 @@ def spending_limit(customer: Customer, facts: Facts) -> Words | None:
         return Words("member.suspended")
     if customer.card is not None and customer.card.earn_only:
         return Words("quote.why_not.plastic_number")
+    if facts.link.frozen:
+        return Words("redeem.paused", {"code": support_code("redeem.paused")})
     if facts.link.state in REFUSING:
         return Words("quote.why_not.offline")
     return None
