@@ -155,7 +155,7 @@ class Backlog:
             started = time.perf_counter()
             for _ in range(count):
                 acked = self._port.acked_head()
-                (entry,) = self._port.pending(acked.seq, 1, MAX_BATCH_BYTES)
+                (entry,) = self._port.entries(acked.seq, 1, MAX_BATCH_BYTES)
                 reply = client.push(PushRequest.of(acked, (entry,))).value
                 assert reply is not None
                 self._port.acknowledge(Head(entry.epoch, entry.seq, entry.hash), reply.dispositions)

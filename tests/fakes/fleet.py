@@ -17,24 +17,27 @@ from sqlalchemy import insert, select, update
 
 from posd.club.database import open_database
 from posd.club.deltas import read_page
+from posd.club.epochs import grant_epoch
 from posd.club.keys import load_keys
 from posd.club.leases import grant, open_leases
 from posd.club.owner import init_club
 from posd.club.service import Service
 from posd.club.shop import read_club
 from posd.club.tables import balance, club, journal, lease, member, till
+from posd.club.tills import Shut
 from posd.ledger.leases import rights
 from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
 from posd.ledger.verify import verify_ledger
 from posd.loyalty.model import Line, Quote, Redemption, Share
 from posd.sync.client import Exchange
+from posd.sync.fork import ForkSettler
 from posd.sync.lease_asker import LeaseAsker
 from posd.sync.local_port import LocalPort
 from posd.sync.outcomes import Answer, Delivered, Failure, Halt
 from posd.sync.pull import Pull
 from posd.sync.push import Push
-from posd.sync.wire import LeaseAsk, LeaseReply, PushReply, PushRequest, TillStatus
+from posd.sync.wire import EpochGrant, EpochRequest, LeaseAsk, LeaseReply, PushReply, PushRequest, TillStatus
 from posd.till.booking import SaleContext, sale_draft
 from posd.till.lease_desk import LeaseDesk
 from posd.till.lookup import Lookup
@@ -89,15 +92,24 @@ class VirtualClub:
 
     def push(self, till_id: str, request: PushRequest) -> Exchange[PushReply]:
         pushed = self.service._push(till_id, request)
+        if isinstance(pushed, Shut):
+            return Exchange(_refused(pushed))
         return Exchange(Answer(409 if pushed.conflict else 200, echoed=True), pushed.reply)
+
+    def ask_epoch(self, till_id: str, request: EpochRequest) -> Exchange[EpochGrant]:
+        now_ms = self.clock.now().wall_ms
+        granted = self.database.write(lambda c: grant_epoch(c, self.club.club_id, till_id, request, now_ms))
+        return Exchange(Answer(403 if granted is None else 200, echoed=True), granted)
 
     def lease(self, till_id: str, ask: LeaseAsk) -> Exchange[LeaseReply]:
         now_ms = self.clock.now().wall_ms
         reply = self.database.write(lambda c: grant(c, self.club.club_id, till_id, ask, now_ms))
         return Exchange(Answer(200, echoed=True), reply)
 
-    def deltas(self, till_id: str, cursor: str | None) -> Exchange[DeltaPage]:
-        page = self.database.read(lambda c: read_page(c, self.club, till_id, cursor))
+    def deltas(self, till_id: str, cursor: str | None, epoch: int) -> Exchange[DeltaPage]:
+        page = self.database.read(lambda c: self.service._page(c, till_id, epoch, cursor))
+        if isinstance(page, Shut):
+            return Exchange(_refused(page))
         return Exchange(Answer(410 if page is None else 200, echoed=True), page)
 
     def points(self) -> int:
@@ -110,6 +122,10 @@ class VirtualClub:
     def parked(self) -> int:
         query = select(journal.c.seq).where(journal.c.state == "parked")
         return len(self.database.read(lambda c: list(c.execute(query))))
+
+
+def _refused(shut: Shut) -> Answer:
+    return Answer(409 if shut.code == "epoch_over" else 403, echoed=True, code=shut.code)
 
 
 class ReclaimingClub(VirtualClub):
@@ -141,8 +157,11 @@ class VirtualClient:
             self._carried(lambda: self._club.lease(self._till_id, self._dice.choice(self._old)))
         return self._carried(lambda: self._club.lease(self._till_id, ask))
 
-    def deltas(self, cursor: str | None, _wait_s: int) -> Exchange[DeltaPage]:
-        return self._carried(lambda: self._club.deltas(self._till_id, cursor))
+    def ask_epoch(self, request: EpochRequest) -> Exchange[EpochGrant]:
+        return self._carried(lambda: self._club.ask_epoch(self._till_id, request))
+
+    def deltas(self, cursor: str | None, _wait_s: int, epoch: int = 1) -> Exchange[DeltaPage]:
+        return self._carried(lambda: self._club.deltas(self._till_id, cursor, epoch))
 
     def status(self, _status: TillStatus) -> Exchange[None]:
         return UNREACHABLE
@@ -176,8 +195,9 @@ class VirtualTill:
         self.store = Store.open(self.path, till_id=self.name, clock=self.clock, epoch=1, ballast_bytes=0)
         self.port = LocalPort(self.store, clock=self.clock)
         client: Any = self.client
-        self.push = Push(self.port, client, self.clock)
-        self.pull = Pull(self.port, client, self.clock)
+        fork = ForkSettler(self.port)
+        self.push = Push(self.port, client, fork, self.clock)
+        self.pull = Pull(self.port, client, fork, self.clock)
         self.asker = LeaseAsker(self.port, client)
         lookup = Lookup(self.store.reader, b"k" * 32, "IR", str)
         self.desk = LeaseDesk(lookup, lambda draft: self.store.append(draft).result(), self.facts, self.clock, new_id)
