@@ -38,7 +38,7 @@ class Till(FakeTill):
         return LeaseReply.from_json(answer.json())
 
     def take_up(self, lease: Lease) -> None:
-        self.append(lease_draft(lease, CLOCK.now()))
+        self.append(lease_draft(lease, CLOCK.now(), self.incarnation))
 
     def spend(self, member: str, points: int, lease: Lease | None) -> None:
         """A sale of 100,000 that points pay a part of, out of the lease."""

@@ -55,7 +55,7 @@ def test_ledgers_from_backups_overspend_nothing(folder: Path) -> None:
             assert lived(shop).exposed <= BALANCE, f"seed {seed}"
             shop.heal()
             assert shop.club.points() - shop.club.set_apart() <= BALANCE - shop.handed_out, f"seed {seed}"
-            assert (shop.club.parked(), shop.broken()) == (0, []), f"seed {seed}"
+            assert shop.broken() == [], f"seed {seed}"
             set_apart += shop.club.set_apart()
     assert set_apart, "positive control: some came back without knowing what they had spent"
 

@@ -28,7 +28,7 @@ FIRST, SECOND = "01" * 16, "02" * 16
 
 
 def take_up(store: Store, lease_id: str = FIRST, member_id: str = "m1", **amounts: int) -> Entry:
-    return store.append(lease_draft(Lease(lease_id, member_id, amounts), CLOCK.now())).result()
+    return store.append(lease_draft(Lease(lease_id, member_id, amounts), CLOCK.now(), store.incarnation)).result()
 
 
 def spend(amount: int, lease_id: str = FIRST, member_id: str = "m1") -> Draft:
@@ -130,7 +130,7 @@ def test_what_the_club_asks_for_comes_first_and_is_remembered(store: Store) -> N
 
 def test_after_72_hours_a_lease_is_due_and_a_wall_clock_that_jumps_does_not_hurry_it() -> None:
     clock = FakeClock()
-    lease = OpenLease("m1", Held(FIRST, {"PTS": 1}), clock.now())
+    lease = OpenLease("m1", Held(FIRST, {"PTS": 1}), clock.now(), "")
     clock.step_wall_ms(10 * LONGEST_MS)
     clock.advance_ms(LONGEST_MS - 1)
     assert not lease.is_due(clock.now())
@@ -223,6 +223,33 @@ def test_a_ledger_that_forgot_a_lease_altogether_is_found_out_too(tmp_path: Path
     shutil.copy(tmp_path / "backup", tmp_path / "ledger.db")
     with open_store(tmp_path) as store:
         assert store.incarnation != incarnation
+
+
+def test_the_same_backup_put_back_twice_is_found_out_twice(tmp_path: Path) -> None:
+    """After the first time the mark names an entry that the backup holds."""
+    with open_store(tmp_path) as store:
+        store.apply_deltas(DeltaPage("c", 0, (member(points=100),))).result()
+        take_up(store, PTS=60)
+    shutil.copy(tmp_path / "ledger.db", tmp_path / "backup")
+    with open_store(tmp_path) as store:
+        store.append(spend(50)).result()
+    for _ in range(2):
+        shutil.copy(tmp_path / "backup", tmp_path / "ledger.db")
+        with open_store(tmp_path) as store:
+            assert held(store) == {}
+
+
+def test_a_backup_that_comes_to_a_new_machine_spends_nothing(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for place in (old, new):
+        place.mkdir()
+        with open_store(place) as store:
+            store.apply_deltas(DeltaPage("c", 0, (member(points=100),))).result()
+    with open_store(old) as store:
+        take_up(store, PTS=60)
+    shutil.copy(old / "ledger.db", new / "ledger.db")
+    with open_store(new) as store:
+        assert held(store) == {}
 
 
 def test_leases_end_with_their_epoch(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ class Desk:
         self.store.apply_deltas(page).result()
 
     def lease(self, points: int = 100, lease_id: str = "c1" * 16) -> None:
-        self.store.append(lease_draft(Lease(lease_id, "m1", {"PTS": points}), self.clock.now())).result()
+        lease = Lease(lease_id, "m1", {"PTS": points})
+        self.store.append(lease_draft(lease, self.clock.now(), self.store.incarnation)).result()
 
     def visit(self) -> None:
         """The member comes and goes."""

@@ -97,7 +97,8 @@ class Counter:
 
     def lease(self, member: str, lease_id: str = "c1" * 16, keep_permille: int = 1000, **amounts: int) -> None:
         """The club sets something apart, as `posd.club_link` tells it."""
-        self.store.append(lease_draft(Lease(lease_id, member, amounts), self.clock.now())).result()
+        lease = Lease(lease_id, member, amounts)
+        self.store.append(lease_draft(lease, self.clock.now(), self.store.incarnation)).result()
         self.loop.tell(LeasesTaken((member,), keep_permille))
         self.settle()
 

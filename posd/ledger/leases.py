@@ -35,12 +35,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class OpenLease:
-    """A lease with what decides about giving it back. ``taken_at``: when this till took it up; ``recalled``: the club
-    asks for it."""
+    """A lease with what decides about it. ``taken_at``, ``incarnation``: when this till took it up, and which it was
+    then; ``recalled``: the club asks for it."""
 
     member_id: str
     held: Held
     taken_at: Instant
+    incarnation: str
     recalled: bool = False
 
     def is_due(self, now: Instant) -> bool:
@@ -81,14 +82,17 @@ def of_leases(leg: Leg) -> bool:
     return leg.account == LEASED or lease_of(leg.account) is not None
 
 
-def lease_draft(lease: Lease, at: Instant) -> Draft:
-    """Take the lease up. Raises ValueError for one that is none."""
+def lease_draft(lease: Lease, at: Instant, incarnation: str) -> Draft:
+    """Take the lease up. ``incarnation``: the till's, as `posd.ledger.mark` knows it. Raises ValueError for a lease of
+    nothing."""
     legs = list[Leg]()
     for unit, amount in sorted(lease.amounts.items()):
         if amount <= 0:
             raise ValueError(f"a lease of {amount} {unit} is none")
         legs += [Leg(lease_account(lease.lease_id), unit, amount), Leg(LEASED, unit, -amount)]
-    return Draft(bytes.fromhex(lease.lease_id), Kind.LEASE, at, lease.member_id, tuple(legs), {})
+    return Draft(
+        bytes.fromhex(lease.lease_id), Kind.LEASE, at, lease.member_id, tuple(legs), {"incarnation": incarnation}
+    )
 
 
 def release_draft(

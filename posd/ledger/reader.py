@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from posd.clock import Instant
 from posd.ledger.accounts import lease_of, member_account
 from posd.ledger.connection import connect_reader, snapshot
-from posd.ledger.entries import Entry, Head, Kind
+from posd.ledger.entries import Entry, Head, Kind, parse_payload
 from posd.ledger.leases import Held, OpenLease
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
@@ -203,8 +203,9 @@ class Reader:
         """The member whom a card or phone key names; `posd.cards.identity.card_key` makes it."""
         return self._standing("where member_id = (select member_id from member_key where key = ?)", key)
 
-    def open_leases(self, limit: int) -> tuple[OpenLease, ...]:
-        """Leases that hold something, of all members: those that the club asks for, then the oldest."""
+    def open_leases(self, limit: int = -1) -> tuple[OpenLease, ...]:
+        """Leases that hold something, of all members: those that the club asks for, then the oldest; at most ``limit``
+        unless it is below zero."""
         return tuple(_open_lease(*row) for row in self.db.execute(OPEN_LEASES, (limit,)))
 
     def holds_entry(self, head: Head) -> bool:
@@ -271,6 +272,6 @@ def _member(row: tuple[Any, ...], keys: tuple[str, ...]) -> MemberRow:
 
 
 def _open_lease(account: str, rests: str, member_id: str, recalled: int, payload: bytes) -> OpenLease:
-    at = json.loads(payload)["at"]
+    taken = parse_payload(payload)
     held = Held(lease_of(account) or "", json.loads(rests))
-    return OpenLease(member_id, held, Instant(at["wall_ms"], at["boot"], at["mono_ns"]), bool(recalled))
+    return OpenLease(member_id, held, taken.at, taken.body["incarnation"], bool(recalled))

@@ -260,11 +260,15 @@ class Store:
             return _Refusing(str(error))
 
     def _look_at_the_mark(self, reader: Reader) -> None:
-        """A ledger that lacks what the mark names is older than the till: what it spent since is not in it."""
-        marked = self._mark.head
-        if self.fault is not None or (marked is not None and reader.holds_entry(marked)):
+        """A ledger that lacks what the mark names is older than the till: what it spent since is not in it. One with
+        leases of another incarnation was put back after such a find."""
+        if self.fault is not None:
             return
-        if marked is not None or reader.open_leases(1):
+        marked, leases = self._mark.head, reader.open_leases()
+        ours = all(lease.incarnation == self._mark.incarnation for lease in leases)
+        if ours and marked is not None and reader.holds_entry(marked):
+            return
+        if marked is not None or leases:
             log.warning(
                 "%s is older than this till: what the club had set apart for it is spent no more; "
                 "write it off at the club with 'posd club till write-off'",

@@ -155,8 +155,8 @@ class LocalPort:
         return tuple(LeaseAsk(lease_id, member_id, *place) for member_id, lease_id in wishes.items())
 
     def take_leases(self, reply: LeaseReply) -> None:
-        booking = [self._store.append(lease_draft(lease, self._clock.now())) for lease in reply.leases]
-        for booked in booking:
+        now, incarnation = self._clock.now(), self._store.incarnation
+        for booked in [self._store.append(lease_draft(lease, now, incarnation)) for lease in reply.leases]:
             booked.result()
 
     def till_status(self) -> TillStatus | None:

@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 
 from posd.club.database import open_database
 from posd.club.deltas import read_page
-from posd.club.epochs import grant_epoch
+from posd.club.epochs import choose, grant_epoch
 from posd.club.keys import load_keys
 from posd.club.leases import grant, open_leases
 from posd.club.owner import init_club
@@ -25,8 +25,8 @@ from posd.club.service import Service
 from posd.club.shop import read_club
 from posd.club.tables import balance, club, journal, lease, member, till
 from posd.club.tills import Shut
-from posd.ledger.leases import rights
 from posd.ledger.members import DeltaPage
+from posd.ledger.spending import Spending
 from posd.ledger.store import Store
 from posd.ledger.verify import verify_ledger
 from posd.loyalty.model import Line, Quote, Redemption, Share
@@ -34,10 +34,18 @@ from posd.sync.client import Exchange
 from posd.sync.fork import ForkSettler
 from posd.sync.lease_asker import LeaseAsker
 from posd.sync.local_port import LocalPort
-from posd.sync.outcomes import Answer, Delivered, Failure, Halt
+from posd.sync.outcomes import Answer, Delivered, Failure
 from posd.sync.pull import Pull
 from posd.sync.push import Push
-from posd.sync.wire import EpochGrant, EpochRequest, LeaseAsk, LeaseReply, PushReply, PushRequest, TillStatus
+from posd.sync.wire import (
+    EpochGrant,
+    EpochRequest,
+    LeaseAsk,
+    LeaseReply,
+    PushReply,
+    PushRequest,
+    TillStatus,
+)
 from posd.till.booking import SaleContext, sale_draft
 from posd.till.lease_desk import LeaseDesk
 from posd.till.lookup import Lookup
@@ -93,13 +101,8 @@ class VirtualClub:
     def push(self, till_id: str, request: PushRequest) -> Exchange[PushReply]:
         pushed = self.service._push(till_id, request)
         if isinstance(pushed, Shut):
-            return Exchange(_refused(pushed))
+            return _shut(pushed)
         return Exchange(Answer(409 if pushed.conflict else 200, echoed=True), pushed.reply)
-
-    def ask_epoch(self, till_id: str, request: EpochRequest) -> Exchange[EpochGrant]:
-        now_ms = self.clock.now().wall_ms
-        granted = self.database.write(lambda c: grant_epoch(c, self.club.club_id, till_id, request, now_ms))
-        return Exchange(Answer(403 if granted is None else 200, echoed=True), granted)
 
     def lease(self, till_id: str, ask: LeaseAsk) -> Exchange[LeaseReply]:
         now_ms = self.clock.now().wall_ms
@@ -109,8 +112,17 @@ class VirtualClub:
     def deltas(self, till_id: str, cursor: str | None, epoch: int) -> Exchange[DeltaPage]:
         page = self.database.read(lambda c: self.service._page(c, till_id, epoch, cursor))
         if isinstance(page, Shut):
-            return Exchange(_refused(page))
+            return _shut(page)
         return Exchange(Answer(410 if page is None else 200, echoed=True), page)
+
+    def epoch(self, till_id: str, request: EpochRequest) -> Exchange[EpochGrant]:
+        now_ms = self.clock.now().wall_ms
+        granted = self.database.write(lambda c: grant_epoch(c, self.club.club_id, till_id, request, now_ms))
+        return Exchange(Answer(200, echoed=True), granted)
+
+    def decide(self, till_id: str, epoch: int) -> None:
+        """The owner says which copy is the till."""
+        self.database.write(lambda c: choose(c, self.club.club_id, till_id, epoch))
 
     def points(self) -> int:
         query = select(balance.c.amount)
@@ -124,8 +136,8 @@ class VirtualClub:
         return len(self.database.read(lambda c: list(c.execute(query))))
 
 
-def _refused(shut: Shut) -> Answer:
-    return Answer(409 if shut.code == "epoch_over" else 403, echoed=True, code=shut.code)
+def _shut(shut: Shut) -> Exchange[Any]:
+    return Exchange(Answer(409 if shut.code == "epoch_over" else 403, echoed=True, code=shut.code))
 
 
 class ReclaimingClub(VirtualClub):
@@ -157,11 +169,11 @@ class VirtualClient:
             self._carried(lambda: self._club.lease(self._till_id, self._dice.choice(self._old)))
         return self._carried(lambda: self._club.lease(self._till_id, ask))
 
-    def ask_epoch(self, request: EpochRequest) -> Exchange[EpochGrant]:
-        return self._carried(lambda: self._club.ask_epoch(self._till_id, request))
-
-    def deltas(self, cursor: str | None, _wait_s: int, epoch: int = 1) -> Exchange[DeltaPage]:
+    def deltas(self, cursor: str | None, _wait_s: int, epoch: int) -> Exchange[DeltaPage]:
         return self._carried(lambda: self._club.deltas(self._till_id, cursor, epoch))
+
+    def ask_epoch(self, request: EpochRequest) -> Exchange[EpochGrant]:
+        return self._carried(lambda: self._club.epoch(self._till_id, request))
 
     def status(self, _status: TillStatus) -> Exchange[None]:
         return UNREACHABLE
@@ -188,11 +200,10 @@ class VirtualTill:
         self.clock = FakeClock(wall_ms=1_763_000_000_000 + dice.randrange(-(10**10), 10**10))
         self.client = VirtualClient(club, name, dice)
         self.handed_out = 0
-        self.halted = False
         self.start()
 
     def start(self) -> None:
-        self.store = Store.open(self.path, till_id=self.name, clock=self.clock, epoch=1, ballast_bytes=0)
+        self.store = Store.open(self.path, till_id=self.name, clock=self.clock, ballast_bytes=0)
         self.port = LocalPort(self.store, clock=self.clock)
         client: Any = self.client
         fork = ForkSettler(self.port)
@@ -209,18 +220,21 @@ class VirtualTill:
 
     def facts(self) -> Facts:
         state = LinkState.ONLINE if self.client.connected else LinkState.OFFLINE
-        return Facts("IRR", "Narenj", link=Link(LinkState.HALTED if self.halted else state))
+        return Facts("IRR", "Narenj", link=Link(state, frozen=self.frozen))
+
+    @property
+    def frozen(self) -> bool:
+        return self.port.spending() is not Spending.FREE
 
     def customer(self) -> Customer | None:
         standing = self.store.reader().standing(MEMBER)
         return None if standing is None else Customer(standing)
 
     def synchronise(self) -> None:
-        """What the lanes do in a moment; a club that holds another journal of this till stops it."""
+        """What the lanes do in a moment."""
         self._push_all()
-        if not self.halted:
-            self.pull.attempt()
-            self.asker.ask()
+        self.pull.attempt()
+        self.asker.ask()
         self.desk.look_now()
         self.desk.tidy(None)
         self._push_all()
@@ -230,12 +244,11 @@ class VirtualTill:
         while isinstance(outcome, Delivered):
             self.push.settle(outcome, 0)
             outcome = self.push.attempt()
-        self.halted = self.halted or isinstance(outcome, Halt)
 
     def held(self) -> int:
         """What it could spend now."""
         customer = self.customer()
-        return 0 if customer is None else rights(customer.standing.leases).get("PTS", 0)
+        return 0 if customer is None else member_view(customer, self.facts()).usable.get("PTS", 0)
 
     def serve(self, wanted: int) -> None:
         """The member comes, spends what may be spent of ``wanted``, and goes."""
@@ -243,7 +256,7 @@ class VirtualTill:
         if customer is None:
             return
         self.desk.tidy(customer)
-        if self.client.connected and not self.halted:
+        if self.client.connected:
             self.asker.ask()
         customer = self.customer()
         assert customer is not None
@@ -336,6 +349,8 @@ class Fleet:
             one.restore()
         elif self.restores and luck < 0.54:
             one.lose_a_day(self._wanted())
+        elif self.restores and luck < 0.57:
+            self.club.decide(one.name, one.store.reader().head().epoch)
         else:
             one.serve(self._wanted())
         self.exposed = max(self.exposed, sum(till.handed_out + till.held() for till in self.tills))
@@ -348,9 +363,10 @@ class Fleet:
         for one in self.tills:
             one.client.connected = True
             one.client._dice = _Lucky()
-        for _ in range(2):
+        for _ in range(4):
             for one in self.tills:
                 one.synchronise()
+                self.club.decide(one.name, one.store.reader().head().epoch)
                 one.clock.advance_ms(80 * HOUR_MS)
         for one in self.tills:
             one.synchronise()

@@ -154,7 +154,7 @@ class Till:
 
     def spend_from_a_lease(self) -> None:
         lease = Lease(new_id().hex(), "m1", {"PTS": 20})
-        self._book(lease_draft(lease, SystemClock().now()))
+        self._book(lease_draft(lease, SystemClock().now(), self.store.incarnation))
         plain = sale("m1", earned=0, spent=5)
         legs = (*plain.legs, *drawn([Held(lease.lease_id, lease.amounts)], {"PTS": 5}))
         self._book(replace(plain, legs=legs))
