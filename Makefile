@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test vm-test check lint fast fuzz torture fleets tables coverage bench images clean
+.PHONY: help run test vm-test check lint fast fuzz tables coverage bench images clean
 
 PYTHON ?= /usr/bin/python3
 VENV := .venv
@@ -30,8 +30,6 @@ help:
 	@echo 'make test    install the test parts and run every check and test'
 	@echo 'make check   lint, types, house rules and the fast tests (for the everyday loop)'
 	@echo 'make fuzz    every parser of untrusted bytes against 10,000 inputs each'
-	@echo 'make torture power cuts in the life of a till, 20,000 and more (ARGS="--seconds 1800 --seed 1")'
-	@echo 'make fleets  1,500 shops of eight tills that all spend the same points'
 	@echo 'make tables  make everything that is generated anew (layouts, udev rules, tables of the docs)'
 	@echo 'make coverage  every test once more, and what of posd they ran'
 	@echo 'make vm-test every family of readers on a real kernel, in a virtual till (as root; see docs/design.md)'
@@ -62,12 +60,6 @@ fast: $(VENV)/test.stamp /run/pcscd
 fuzz: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest -n 2 -q -m fuzz --hypothesis-profile fuzz --timeout 1200 $(ARGS)
 
-torture: $(VENV)/test.stamp
-	@nice -n 10 $(BIN)/python -m tests.powerloss.torture $(ARGS)
-
-fleets: $(VENV)/test.stamp
-	@POSD_FLEETS=750 nice -n 10 $(BIN)/python -m pytest -q tests/test_lease_fleet.py $(ARGS)
-
 tables: $(VENV)/test.stamp
 	@set -e; for script in scripts/make_*.py; do $(BIN)/python -m "scripts.$$(basename $$script .py)"; done
 
@@ -77,7 +69,7 @@ coverage: $(VENV)/test.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/coverage run -m pytest -n 2 --dist loadfile -q --ignore tests/test_bad_starts.py $(ARGS)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
-bench: $(VENV)/test.stamp $(VENV)/peer/peers.stamp /run/pcscd
+bench: $(VENV)/test.stamp $(VENV)/peer/peer.stamp /run/pcscd
 	@umockdev-wrapper $(BIN)/python -m bench $(ARGS)
 
 images: $(VENV)/test.stamp
@@ -98,10 +90,10 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml
 	@$(BIN)/pip install --quiet $(EDITABLE) '.[club,test,dev]'
 	@touch $@ $(VENV)/run.stamp
 
-# The peers that `make bench` measures beside posd, in an environment of their own: nothing of it is installed or shipped.
-$(VENV)/peer/peers.stamp: | $(VENV)/test.stamp
+# The peer that `make bench` measures beside posd, in an environment of its own: nothing of it is installed or shipped.
+$(VENV)/peer/peer.stamp: | $(VENV)/test.stamp
 	@$(PYTHON) -m venv $(VENV)/peer
-	@$(VENV)/peer/bin/pip install --quiet barcode-server==2.4.1 persist-queue==1.1.0
+	@$(VENV)/peer/bin/pip install --quiet barcode-server==2.4.1
 	@touch $@
 
 # pcscd will not start where this is missing, and only root may make it; under systemd it is there.

@@ -14,8 +14,8 @@ from posd.ledger.store import Store
 from posd.loyalty.programs import Program, parse_program
 from posd.sync.link import Link as SyncLink
 from posd.sync.local_port import LocalPort
-from posd.sync.wire import LeaseReply, ReaderStatus, TillStatus
-from posd.till.loop import ClubTold, LeasesTaken, LinkChanged, TillLoop
+from posd.sync.wire import ReaderStatus, TillStatus
+from posd.till.loop import ClubTold, LinkChanged, TillLoop
 from posd.till.states import Link, LinkState
 
 log = logging.getLogger(__name__)
@@ -36,33 +36,13 @@ class NewsPort(LocalPort):
     """The sync port that also tells the till what the club said."""
 
     def __init__(self, store: Store, loop: TillLoop) -> None:
-        super().__init__(store, on_link=self._tell_link)
+        super().__init__(store, on_link=lambda link: loop.tell(LinkChanged(shown_link(link))))
         self._loop = loop
-        self._frozen = store.reader().epoch_state().frozen
-        loop.leases.wish = self.wish_lease
-
-    def _tell_link(self, link: SyncLink) -> None:
-        self._loop.tell(LinkChanged(shown_link(link, self._frozen)))
-
-    def _look_whether_frozen(self) -> None:
-        frozen = self._store.reader().epoch_state().frozen
-        if frozen != self._frozen:
-            self._frozen = frozen
-            self._tell_link(self.link)
-
-    def doubt(self) -> None:
-        super().doubt()
-        self._look_whether_frozen()
 
     def apply_deltas(self, page: DeltaPage) -> None:
         super().apply_deltas(page)
-        self._look_whether_frozen()
         programs = None if page.programs is None else readable_programs(page.programs)
-        self._loop.tell(ClubTold(programs, recalls=bool(page.recalled)))
-
-    def take_leases(self, reply: LeaseReply) -> None:
-        super().take_leases(reply)
-        self._loop.tell(LeasesTaken(tuple(lease.member_id for lease in reply.leases), reply.keep_permille))
+        self._loop.tell(ClubTold(programs))
 
 
 class SyncFace:
@@ -79,16 +59,15 @@ class SyncFace:
             "detail": link.advice,
             "stuck_seq": link.stuck_seq,
             "acked_seq": self._port.acked_head().seq,
-            "spending": self._port.spending().value,
         }
 
     def now(self) -> None:
         self._port.sync_now()
 
 
-def shown_link(link: SyncLink, frozen: bool) -> Link:
+def shown_link(link: SyncLink) -> Link:
     contact = None if link.last_contact is None else link.last_contact.wall_ms
-    return Link(LinkState(link.state.value), link.queue, contact, link.advice, frozen)
+    return Link(LinkState(link.state.value), link.queue, contact, link.advice)
 
 
 def readable_programs(documents: Iterable[Mapping[str, Any]]) -> tuple[Program, ...]:

@@ -38,7 +38,7 @@ from posd.embedded_club import Address, EmbeddedClub, found_club, invitation
 from posd.errors import ConfigError, DeviceError
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source, forbid_core_dumps, notify_systemd
-from posd.sync.grant import Linked, load_grant, with_key
+from posd.sync.grant import Linked, load_grant
 from posd.sync.local_port import LocalPort
 from posd.sync.port_messages import serve_port
 from posd.till.desk import Edges, TillDesk
@@ -133,8 +133,6 @@ class Daemon:
     def _club(self, running: ExitStack) -> tuple[Linked, EmbeddedClub | None]:
         """The club this till belongs to; for a single shop the one beside it, founded at the first start."""
         linked = load_grant(self._state_dir)
-        if linked is not None:
-            linked = with_key(linked, self._state_dir)
         own = self._state_dir / "club"
         if linked is not None and not own.is_dir():
             if self._standalone:
@@ -180,11 +178,7 @@ class Daemon:
             currency=shop.currency,
             shop=shop.name,
             programs=readable_programs(store.reader().programs()),
-            link=Link(
-                LinkState.OFFLINE,
-                queue=store.reader().outbox_depth(),
-                frozen=store.reader().epoch_state().frozen,
-            ),
+            link=Link(LinkState.OFFLINE, queue=store.reader().outbox_depth()),
             done_s=self._config.till.done_s,
             cashier=shop.cashier,
         )

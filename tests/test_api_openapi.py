@@ -107,7 +107,6 @@ def _answers(api: LocalApi) -> Iterator[tuple[str, str, Reply]]:
     yield "post", "/v1/pairing", api.ask_locally("POST", "/v1/pairing", pairing)
     yield "delete", "/v1/tokens", api.ask_locally("DELETE", "/v1/tokens", {"name": "New"})
     yield "post", "/v1/sync/now", api.ask_locally("POST", "/v1/sync/now", {})
-    yield "post", "/v1/ledger/close", api.ask_locally("POST", "/v1/ledger/close", {})
     simulated = {"kind": "scan", "data": "1"}
     yield "post", "/v1/simulated/reads", api.ask_locally("POST", "/v1/simulated/reads", simulated)
     yield "post", "/v1/sync/port/{method}", api.ask_locally("POST", "/v1/sync/port/pending", {})

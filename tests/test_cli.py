@@ -15,7 +15,6 @@ import pytest
 
 from posd.cli.main import COMMANDS, main
 from posd.cli.run import log_level
-from posd.ledger.members import DeltaPage
 from posd.ledger.store import Store
 from posd.loyalty.model import Line, Quote
 from posd.machine import SystemClock, Uuid7Source
@@ -160,34 +159,6 @@ def test_an_exported_journal_verifies_by_itself_and_a_changed_one_does_not(sold:
     assert code == 74
     assert "2" in err, "the first broken entry is named"
     assert sold("ledger", "export", "--csv")[1].count("\n") == 1 + 6
-
-
-def test_a_day_is_closed_and_what_is_old_is_archived(sold: Shell, tmp_path: Path) -> None:
-    closed = sold.json("ledger", "close")
-    assert (closed["seq"], closed["body"]["entries"]) == (4, {"sale": 3})
-    assert sold.json("ledger", "close") == closed
-    code, out, _ = sold("ledger", "close")
-    assert code == 0 and "closed entries 1 to 3" in out and "shop:tender" in out
-    archive, copy = tmp_path / "archive.jsonl", tmp_path / "copy.db"
-    code, _, err = sold("ledger", "archive", str(archive), "--before", "2099-01-01")
-    assert code == 74 and "the club has it up to 0" in err
-    store = Store.open(sold.state_dir / "ledger.db", clock=SystemClock())
-    store.acknowledge(4, bytes.fromhex(closed["hash"])).result()
-    store.apply_deltas(DeltaPage("c", 4)).result()
-    store.close()
-    assert sold("ledger", "archive", str(archive), "--before", "yesterday")[0] == 64
-    code, out, err = sold("ledger", "archive", str(archive), "--before", "2099-01-01")
-    assert code == 0 and "entries 1 to 3" in out, err
-    assert [row["seq"] for row in sold.json("ledger", "show")] == [4, 5]
-    assert "the ledger may be cut after entry 3" in sold("ledger", "show")[1]
-    assert sold("ledger", "backup", str(copy))[0] == 0
-    assert sold("ledger", "backup", str(copy))[0] == 74
-    journal = tmp_path / "journal.jsonl"
-    journal.write_text(sold("ledger", "export")[1])
-    for files in ((), ("--archive", str(archive)), ("--journal", str(archive), "--journal", str(journal))):
-        assert sold.json("ledger", "verify", *files)["seq"] == 5
-    code, _, err = sold("ledger", "verify", "--journal", str(journal), "--journal", str(archive))
-    assert code == 74 and "does not follow" in err
 
 
 def test_no_ledger_is_78(posd: Shell) -> None:

@@ -17,7 +17,7 @@ from posd.club.deltas import PAGE, parse_cursor, read_page
 from posd.club.owner import OpenClub, init_club, open_club
 from posd.club.rows import put
 from posd.club.tables import club as clubs
-from posd.club.tables import member, till
+from posd.club.tables import member
 from posd.ledger.members import DeltaPage
 from tests.fakes.journal import FakeTill
 from tests.fakes.postgres import ENGINES, database_url
@@ -134,16 +134,6 @@ def test_numbers_taken_without_the_lock_are_missed(tmp_path: Path) -> None:
         after = database.read(lambda c: read_page(c, opened.club, "till", page.cursor))
         assert after is not None
         assert [row.member_id for row in (*page.members, *after.members)] == ["fast"], "the slow one is lost"
-
-
-def test_a_large_fleet_is_told_to_spread(opened: OpenClub) -> None:
-    club_id, database = opened.club.club_id, opened.database
-    for n in range(50):
-        revoked = 1 if n >= 40 else None
-        database.write(partial(put, table=till, club_id=club_id, till_id=f"t{n}", epoch=1, revoked_ms=revoked))
-    page = database.read(lambda connection: read_page(connection, opened.club, "t1", None))
-    assert page is not None
-    assert page.spread_s == 4, "those that were shut out do not count"
 
 
 def fill(opened: OpenClub, count: int, name: str = "m") -> None:

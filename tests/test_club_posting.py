@@ -266,17 +266,6 @@ def test_evidence_of_a_reader_check_is_kept_and_moves_nothing(shop: Shop) -> Non
     assert (total["sales"], total["total_minor"]) == (1, 100_000)
 
 
-@pytest.mark.parametrize("kind", [Kind.CLOSE, Kind.CHECKPOINT])
-def test_what_a_till_states_of_its_journal_is_kept_and_moves_nothing(shop: Shop, kind: Kind) -> None:
-    member = shop.one.enrol(KEY, gift=50)
-    body = {"first": 1, "last": 1, "totals": {"enrol": {"PTS": {"member:*": 50}}}}
-    shop.one.write(kind, body)
-    shop.one.write(kind, body, legs=[Leg("club:issued", "PTS", -9), Leg(f"member:{member}", "PTS", 9)])
-    assert shop.push() == [("posted", ""), ("posted", ""), ("parked", "unreadable")]
-    assert shop.points(member) == 50
-    assert shop.rows(day_total) == []
-
-
 def test_a_kind_of_a_newer_till_is_parked_not_refused(shop: Shop) -> None:
     identity, till = new_id(), shop.one
     payload = json.dumps({"v": 1, "id": identity.hex(), "kind": "gift_card"}).encode()

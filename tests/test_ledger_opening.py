@@ -6,10 +6,9 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -202,31 +201,3 @@ def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
     assert "LedgerUnwritable" in told
     assert "permission denied: chown" in told
     assert list(sealed.iterdir()) == []
-
-
-@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["deleted", "emptied"])
-def test_a_ledger_that_is_gone_is_not_begun_anew(tmp_path: Path, lose: Callable[[Path], object]) -> None:
-    with open_store(tmp_path) as store:
-        store.append(sale()).result()
-    for path in tmp_path.glob("ledger.db-*"):
-        path.unlink()
-    lose(tmp_path / "ledger.db")
-    for till_id in ("till-1", None):
-        with pytest.raises(LedgerBroken, match=r"till-1 is gone or empty.*backup back.*delete .*ledger\.db\.till"):
-            Store.open(tmp_path / "ledger.db", till_id=till_id, clock=FakeClock())
-    (tmp_path / "ledger.db.till").unlink()
-    with open_store(tmp_path) as store:
-        assert store.append(sale()).result().seq == 1, "without the witness nobody would miss it"
-
-
-@pytest.mark.parametrize("fresh", [{"till_id": "till-2"}, {"till_id": "till-1", "epoch": 1}], ids=["till", "epoch"])
-def test_another_till_or_a_new_epoch_may_begin_anew(tmp_path: Path, fresh: dict[str, Any]) -> None:
-    with open_store(tmp_path) as store:
-        store.append(sale()).result()
-    for path in tmp_path.glob("ledger.db*"):
-        if path.suffix != ".till":
-            path.unlink()
-    store = Store.open(tmp_path / "ledger.db", clock=FakeClock(), **fresh)
-    assert store.append(sale()).result().seq == 1
-    store.close()
-    assert (tmp_path / "ledger.db.till").read_text() == f"{fresh['till_id']} {fresh.get('epoch', 0)}\n"

@@ -116,9 +116,9 @@ def test_migrations_are_numbered_without_a_gap_and_applied_once(tmp_path: Path) 
     db = connect_writer(tmp_path / "l.db")
     migrate(db, scripts())
     migrate(db, scripts())
-    assert version_of(db) == len(scripts())
+    assert version_of(db) == len(scripts()) == 1
     migrate(db, (*scripts(), "create table later (n integer) strict;"))
-    assert version_of(db) == len(scripts()) + 1
+    assert version_of(db) == 2
     db.close()
 
 

@@ -105,9 +105,10 @@ class Shop:
         return answer
 
     def wait_delivered(self) -> int:
-        """Until the club has everything; how much of it people did."""
-        wait_for(lambda: self.till.client.get("/v1/sync")["queue"] == 0, "everything at the club", 40)
-        return sum(entry["kind"] not in ("lease", "release") for entry in self.till.journal())
+        """Until the club has everything; how much that is."""
+        head = len(self.till.journal())
+        wait_for(lambda: self.till.client.get("/v1/sync")["acked_seq"] == head, f"{head} at the club", 40)
+        return head
 
     def club_journal(self) -> list[tuple[int, bytes]]:
         with open_club(self.club_dir) as opened:

@@ -6,19 +6,16 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from posd.errors import ConfigError, SyncError
 from posd.sync.client import Timeouts
-from posd.sync.enrolment import check_address, enrol_till, rotate_key
-from posd.sync.grant import FILE, Linked, load_grant, store_grant, with_key
-from posd.sync.key_file import FILE as KEY_FILE
+from posd.sync.enrolment import check_address, enrol_till
+from posd.sync.grant import FILE, Linked, load_grant
 from tests.fakes.club_server import GRANT, INVITATION, TOKEN, Bad, ClubServer
 from tests.fakes.fault_proxy import Fault, FaultProxy
-from tests.fakes.till_keys import CLUB_KEY
 
 FAST = Timeouts(connect_s=0.5, read_s=0.4, deadline_s=1.0)
 
@@ -35,12 +32,11 @@ def enrol(url: str, state_dir: Path, code: str = INVITATION) -> Linked:
 
 def test_a_code_links_the_till_and_the_grant_is_there_after_a_restart(club: ClubServer, tmp_path: Path) -> None:
     linked = enrol(club.url + "/", tmp_path / "state", f" {INVITATION}\n")
-    assert linked == load_grant(tmp_path / "state") == Linked(club.url, GRANT, seed=linked.seed)
-    assert (linked.address.seed, linked.address.club_key) == (linked.seed, CLUB_KEY.public)
-    files = sorted((tmp_path / "state").iterdir())
-    assert [path.name for path in files] == [FILE, KEY_FILE], "no draft is left behind"
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
-    assert bytes.fromhex((tmp_path / "state" / KEY_FILE).read_text().strip()) == bytes.fromhex(linked.seed)
+    assert linked == load_grant(tmp_path / "state") == Linked(club.url, GRANT)
+    assert linked.address.token == TOKEN
+    file = tmp_path / "state" / FILE
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [FILE], "no draft is left behind"
 
 
 def test_a_till_without_a_club_has_no_grant(tmp_path: Path) -> None:
@@ -75,28 +71,6 @@ def test_a_club_that_is_not_there_is_told_from_something_else_that_is(
         assert load_grant(tmp_path) is None
         proxy.fault = Fault.NONE
         assert enrol(proxy.url, tmp_path).grant == GRANT, "positive control: the same call is well without the fault"
-
-
-def test_a_grant_that_nobody_signed_is_not_believed(club: ClubServer, tmp_path: Path) -> None:
-    club.signs = False
-    with pytest.raises(SyncError, match="in place of the club"):
-        enrol(club.url, tmp_path)
-    assert load_grant(tmp_path) is None
-
-
-def test_a_grant_that_names_another_key_than_signed_it_is_not_believed(club: ClubServer, tmp_path: Path) -> None:
-    """Whoever stands in between can sign with a key of his own, or pass on the club's key; not both."""
-    stranger = json.dumps(replace(GRANT, club_key="ab" * 32).as_json()).encode()
-    club.bad.append(Bad(201, stranger))
-    with pytest.raises(SyncError, match="in place of the club"):
-        enrol(club.url, tmp_path)
-    assert load_grant(tmp_path) is None
-
-
-def test_a_club_of_before_the_keys_is_to_be_updated_first(club: ClubServer, tmp_path: Path) -> None:
-    club.bad.append(Bad(201, json.dumps(replace(GRANT, club_key="").as_json()).encode()))
-    with pytest.raises(SyncError, match="update both"):
-        enrol(club.url, tmp_path)
 
 
 def test_too_many_tries_say_how_long_to_wait(club: ClubServer, tmp_path: Path) -> None:
@@ -151,59 +125,8 @@ def test_secrets_show_in_no_error_log_or_repr(
         load_grant(tmp_path)
     shown = caplog.text + repr(linked) + repr(linked.address) + str(caught.value)
     assert "linked to club" in shown, "positive control"
-    for secret in (TOKEN, GRANT.card_key, INVITATION, linked.seed):
+    for secret in (TOKEN, GRANT.card_key, INVITATION):
         assert secret not in shown
-
-
-# ---- the key ----
-
-
-def test_a_till_of_before_the_keys_makes_one_and_keeps_it(tmp_path: Path) -> None:
-    store_grant(Linked("https://club.example", replace(GRANT, club_key="")), tmp_path)
-    old = load_grant(tmp_path)
-    assert old is not None and not old.seed
-    keyed = with_key(old, tmp_path)
-    assert len(bytes.fromhex(keyed.seed)) == 32
-    assert load_grant(tmp_path) == keyed == with_key(keyed, tmp_path)
-
-
-@pytest.mark.parametrize("damage", ["", "zz" * 32, "ab" * 31, "ä"])
-def test_a_key_that_is_lost_or_damaged_stops_nothing_and_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    linked = Linked("https://club.example", replace(GRANT, token=""))
-    store_grant(linked, tmp_path)
-    assert load_grant(tmp_path) == linked == with_key(linked, tmp_path), "a lost key is not replaced behind its back"
-    (tmp_path / KEY_FILE).write_text(damage)
-    assert load_grant(tmp_path) == linked
-    assert "damaged" in caplog.text
-
-
-def test_a_key_from_the_service_manager_goes_before_the_file(
-    club: ClubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "credentials").mkdir()
-    (tmp_path / "credentials" / KEY_FILE).write_text("ab" * 32 + "\n")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
-    linked = enrol(club.url, tmp_path / "state")
-    assert linked.seed == "ab" * 32
-    assert load_grant(tmp_path / "state") == linked
-    assert not (tmp_path / "state" / KEY_FILE).exists(), "it is nowhere on disk but where the owner put it"
-    with pytest.raises(ConfigError, match="service manager"):
-        rotate_key(tmp_path / "state", FAST)
-
-
-def test_a_till_without_a_club_has_no_key_to_change(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="posd enrol"):
-        rotate_key(tmp_path, FAST)
-
-
-def test_a_club_that_is_away_leaves_the_key_as_it_was(club: ClubServer, tmp_path: Path) -> None:
-    linked = enrol(club.url, tmp_path)
-    club.bad.append(Bad(503))
-    with pytest.raises(SyncError, match="asks to wait"):
-        rotate_key(tmp_path, FAST)
-    assert load_grant(tmp_path) == linked
 
 
 @pytest.mark.parametrize(

@@ -26,24 +26,19 @@ from posd.sync.policy import (
     MAX_BATCH,
     MAX_DELAY_S,
     MAX_RETRY_AFTER_S,
-    MAX_SPREAD_S,
     MIN_DELAY_S,
     PAUSE_S,
     RESTART_SPREAD_S,
     STUCK_AFTER,
-    WITHHOLD_AFTER,
-    WITHHOLD_AFTER_S,
     Attempts,
     breather_s,
     classify,
     for_pull,
     for_push,
     is_stuck,
-    must_withhold,
     next_batch,
     next_delay_s,
     not_before,
-    reconnect_spread_s,
     remaining_s,
     retry_after_s,
     wait_s,
@@ -69,8 +64,6 @@ TABLE: list[tuple[Answer, Outcome]] = [
     (Answer(511), Retry(Reason.NOT_THE_CLUB)),
     (Answer(401), Pause(Reason.NOT_ACCEPTED)),
     (Answer(403), Pause(Reason.NOT_ACCEPTED)),
-    (Answer(401, code="till_revoked"), Pause(Reason.REVOKED)),
-    (Answer(401, code="till_revoked", html=True), Retry(Reason.NOT_THE_CLUB)),
     (Answer(403, html=True), Retry(Reason.NOT_THE_CLUB)),
     (Answer(404), Pause(Reason.NOT_ACCEPTED)),
     (Answer(418), Pause(Reason.NOT_ACCEPTED)),
@@ -156,14 +149,6 @@ def test_delays_double_up_to_five_minutes_with_full_jitter() -> None:
     assert next_delay_s(10**9, None, 0.5) == MAX_DELAY_S / 2
 
 
-def test_only_large_fleets_are_spread_when_they_come_back() -> None:
-    assert [reconnect_spread_s(tills) for tills in (1, 9, 50, 600, 10_000)] == [0, 0, 5, 60, MAX_SPREAD_S]
-    assert next_delay_s(1, None, 0.999, spread_s=0) < 1.0, "one shop's till does not wait"
-    assert next_delay_s(1, None, 0.5, spread_s=60) == 30.0
-    assert next_delay_s(1, None, 0.5, spread_s=10**9) == MAX_SPREAD_S / 2, "a club cannot silence its tills by it"
-    assert next_delay_s(12, None, 0.5, spread_s=60) == MAX_DELAY_S / 2
-
-
 @given(st.integers(1, 50), st.floats(0, MAX_RETRY_AFTER_S), st.floats(0, 1, exclude_max=True))
 @example(1, 60.0, 0.0)
 def test_never_sooner_than_the_club_asked(failures: int, after_s: float, jitter: float) -> None:
@@ -205,12 +190,6 @@ def test_bisection_reaches_the_one_entry_that_fails() -> None:
 def test_no_network_is_no_fault_of_an_entry(reason: Reason) -> None:
     assert not is_stuck(1, STUCK_AFTER * 10, Retry(reason))
     assert is_stuck(1, STUCK_AFTER, Retry(Reason.CLUB_FAULT)), "positive control"
-
-
-def test_an_entry_is_withheld_only_after_many_failures_over_a_long_time() -> None:
-    assert must_withhold(WITHHOLD_AFTER_S, WITHHOLD_AFTER)
-    assert not must_withhold(WITHHOLD_AFTER_S - 1, 10**6)
-    assert not must_withhold(10**6, WITHHOLD_AFTER - 1)
 
 
 def test_a_rest_is_resumed_by_the_monotonic_clock_of_its_boot() -> None:

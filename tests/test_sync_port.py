@@ -11,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from posd.clock import Instant
-from posd.errors import PosdError, SyncError
+from posd.errors import SyncError
 from posd.ledger.accounts import ISSUED, member_account
 from posd.ledger.entries import GENESIS, Draft, Entry, Head, Kind, Leg
-from posd.ledger.leases import Held, Lease
 from posd.ledger.members import DeltaPage, MemberRow
-from posd.ledger.spending import EpochState, Spending
 from posd.ledger.store import Store
-from posd.ledger.verify import verify_ledger
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.link import Link, LinkState
 from posd.sync.local_port import LocalPort
@@ -27,7 +24,7 @@ from posd.sync.policy import Attempts
 from posd.sync.port import SyncPort, Work
 from posd.sync.port_messages import serve_port
 from posd.sync.socket_port import SocketPort, TillUnreachable
-from posd.sync.wire import Disposition, LeaseReply, ReaderStatus, TillStatus
+from posd.sync.wire import Disposition, ReaderStatus, TillStatus
 from tests.fakes.clock import FakeClock
 from tests.fakes.local_api import local_api
 from tests.fakes.till_socket import TillSocket
@@ -79,59 +76,17 @@ class TestSyncPort:
 
     def test_an_empty_ledger_has_nothing_to_send(self, port: SyncPort) -> None:
         assert port.acked_head() == Head(1, 0, GENESIS)
-        assert list(port.entries(0, 500, 1000)) == []
+        assert list(port.pending(0, 500, 1000)) == []
         assert port.queue() == 0
         assert port.cursor() is None
         assert port.attempts() == Attempts()
 
     def test_pending_comes_in_order_within_limits_and_byte_for_byte(self, port: SyncPort, store: Store) -> None:
         entries = [book(store) for _ in range(5)]
-        assert list(port.entries(0, 500, 10**6)) == entries
-        assert list(port.entries(2, 2, 10**6)) == entries[2:4]
-        assert list(port.entries(0, 500, 1)) == entries[:1], "one at least"
+        assert list(port.pending(0, 500, 10**6)) == entries
+        assert list(port.pending(2, 2, 10**6)) == entries[2:4]
+        assert list(port.pending(0, 500, 1)) == entries[:1], "one at least"
         assert port.queue() == 5
-
-    def test_a_new_epoch_goes_on_from_where_both_agree(self, port: SyncPort, store: Store) -> None:
-        """What the club does not have waits again, even what was acknowledged once; nothing may be spent."""
-        entries = [book(store) for _ in range(3)]
-        port.acknowledge(Head(1, 3, entries[2].hash), [])
-        port.doubt()
-        assert (port.epoch(), store.reader().epoch_state().spending) == (1, Spending.DOUBTED)
-        for _ in range(2):
-            port.begin_epoch(2, Head(1, 1, entries[0].hash))
-            assert (port.epoch(), port.acked_head(), port.queue()) == (2, Head(1, 1, entries[0].hash), 2)
-        assert store.reader().epoch_state().spending is Spending.FROZEN
-        assert list(port.entries(1, 10, 10**6)) == entries[1:], "as they were booked"
-        following = book(store)
-        assert (following.epoch, following.seq, following.prev) == (2, 4, GENESIS)
-        assert verify_ledger(store.path).ok
-
-    def test_what_a_restored_club_lost_waits_again(self, port: SyncPort, store: Store) -> None:
-        entries = [book(store) for _ in range(3)]
-        port.acknowledge(Head(1, 3, entries[2].hash), [])
-        work = port.wait_for_work(Work(3), 0)
-        port.lost_at_the_club(Head(1, 1, entries[0].hash))
-        assert port.wait_for_work(work, 5) != work, "and whoever sends is woken"
-        assert (port.acked_head(), port.queue()) == (Head(1, 1, entries[0].hash), 2)
-        assert store.reader().epoch_state() == EpochState(1, Spending.FREE)
-        assert verify_ledger(store.path).ok
-        with pytest.raises(PosdError):
-            port.lost_at_the_club(Head(1, 2, bytes(32)))
-
-    def test_only_a_page_of_our_own_epoch_freezes_and_frees(self, port: SyncPort, store: Store) -> None:
-        def spending() -> Spending:
-            return store.reader().epoch_state().spending
-
-        port.apply_deltas(DeltaPage("c1", 0, epoch=1, frozen=True))
-        assert spending() is Spending.FROZEN
-        for other in (DeltaPage("c2", 0), DeltaPage("c3", 0, epoch=2)):
-            port.apply_deltas(other)
-            assert spending() is Spending.FROZEN, "positive control"
-        port.apply_deltas(DeltaPage("c4", 0, epoch=1))
-        assert spending() is Spending.FREE
-        port.doubt()
-        port.apply_deltas(DeltaPage("c5", 0, epoch=1))
-        assert spending() is Spending.DOUBTED, "this page was on its way when the copy was noticed"
 
     def test_an_acknowledgement_is_cumulative_and_may_come_twice(self, port: SyncPort, store: Store) -> None:
         entries = [book(store) for _ in range(3)]
@@ -139,25 +94,9 @@ class TestSyncPort:
         for _ in range(2):
             port.acknowledge(head, [Disposition(1, "posted"), Disposition(2, "parked", "unknown member")])
             assert port.acked_head() == head
-            assert list(port.entries(2, 10, 10**6)) == entries[2:]
+            assert list(port.pending(2, 10, 10**6)) == entries[2:]
             assert port.queue() == 1
         assert [(parked.seq, parked.reason) for parked in store.reader().parked()] == [(2, "unknown member")]
-
-    def test_a_withheld_entry_stays_until_it_is_handed_over(self, port: SyncPort, store: Store) -> None:
-        first, second = book(store), book(store)
-        port.record_attempt(1, Reason.CLUB_FAULT, Instant(0, "ab" * 16, 1))
-        port.withhold(1, Reason.CLUB_FAULT)
-        assert list(port.withheld()) == [first] and port.queue() == 2, "it still waits for its turn"
-        for _ in range(2):
-            port.acknowledge(Head(1, 1, first.hash), [Disposition(1, "parked", "withheld")])
-        assert list(port.withheld()) == [first] and port.queue() == 1
-        assert port.attempts() == Attempts(), "those of the next one"
-        port.acknowledge(Head(1, 2, second.hash), [])
-        assert list(port.withheld()) == [first] and port.queue() == 0
-        for _ in range(2):
-            port.hand_over(1, [Disposition(1, "posted")])
-            assert list(port.withheld()) == []
-        assert store.reader().parked() == ()
 
     def test_a_page_is_applied_with_its_cursor_and_may_come_twice(self, port: SyncPort, store: Store) -> None:
         programs = ({"id": "points", "rules": [{"per": 1000}]},)
@@ -187,34 +126,6 @@ class TestSyncPort:
         port.acknowledge(Head(1, 1, entry.hash), [])
         assert port.attempts() == Attempts()
 
-    def test_a_wish_becomes_one_question_that_says_where_the_till_stands(
-        self, port: SyncPort, local: LocalPort, store: Store
-    ) -> None:
-        assert list(port.lease_asks(afresh=False)) == []
-        book(store)
-        seen = port.wait_for_work(Work(), 0.0)
-        local.wish_lease("m1")
-        local.wish_lease("m2")
-        local.wish_lease("m1")
-        assert port.wait_for_work(seen, 10.0).wishes == 3
-        first, second = port.lease_asks(afresh=False)
-        assert (first.member_id, second.member_id) == ("m1", "m2")
-        assert (first.epoch, first.seq, first.incarnation) == (1, 1, store.incarnation)
-        assert first.lease_id != second.lease_id
-        assert list(port.lease_asks(afresh=False)) == []
-        (nobody,) = port.lease_asks(afresh=True)
-        assert nobody.member_id == ""
-
-    def test_a_lease_is_on_disk_when_it_was_taken_and_may_be_told_again(self, port: SyncPort, store: Store) -> None:
-        port.apply_deltas(DeltaPage("c1", 0, (SARA,)))
-        reply = LeaseReply((Lease("c1" * 16, "m1", {"PTS": 5, "CREDIT": 7}), Lease("c2" * 16, "m1", {"PTS": 2})), 500)
-        for _ in range(2):
-            port.take_leases(reply)
-            standing = store.reader().standing("m1")
-            assert standing is not None
-            assert standing.leases == (Held("c1" * 16, {"CREDIT": 7, "PTS": 5}), Held("c2" * 16, {"PTS": 2}))
-        assert port.queue() == 2
-
     def test_the_till_s_status_is_what_was_last_reported(self, port: SyncPort, local: LocalPort) -> None:
         assert port.till_status() is None
         status = TillStatus(2, 1763, (ReaderStatus("اسکنر", "scanner", "ready"),), "1.0")
@@ -223,7 +134,7 @@ class TestSyncPort:
 
     def test_the_link_is_told_to_the_till(self, port: SyncPort, local: LocalPort) -> None:
         for link in (
-            Link(LinkState.HALTED, Reason.FORK, 7, Instant(1, "aa", 2), 4, 2),
+            Link(LinkState.HALTED, Reason.FORK, 7, Instant(1, "aa", 2), 4),
             Link(LinkState.ONLINE, None, 0, None, None),
         ):
             port.report_link(link)
@@ -299,7 +210,7 @@ def test_an_unknown_method_and_a_malformed_document_are_refused(local: LocalPort
     with pytest.raises(LookupError):
         serve_port(local, "__class__", {})
     with pytest.raises(SyncError, match="install the same version"):
-        serve_port(local, "entries", {"after_seq": 0})
+        serve_port(local, "pending", {"after_seq": 0})
 
 
 def test_a_ledger_that_refuses_says_why_over_the_socket(local: LocalPort, store: Store, tmp_path: Path) -> None:

@@ -110,10 +110,7 @@ def test_a_sale_is_at_the_club_at_once(till: Till, club: ClubServer) -> None:
     assert [e.payload.decode() for e in till.store.reader().entries()] == [payload for _, _, payload in club.entries]
 
 
-HELD_UP = [fault for fault in Fault if fault not in {Fault.NONE, Fault.POISON, Fault.TOO_LARGE, Fault.OVERLOAD}]
-
-
-@pytest.mark.parametrize("fault", HELD_UP)
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
 def test_nothing_is_lost_or_doubled_by_any_fault(till: Till, club: ClubServer, proxy: FaultProxy, fault: Fault) -> None:
     till.work()
     eventually(online(till))
@@ -142,7 +139,7 @@ def test_a_lost_acknowledgement_of_a_long_run_is_made_good_by_a_short_one(
     proxy.fault = Fault.DROP_ANSWER
     till.sell(9)
     first = till.connect()
-    first.push(PushRequest.of(till.port.acked_head(), tuple(till.port.entries(0, 9, 10**6))))
+    first.push(PushRequest.of(till.port.acked_head(), tuple(till.port.pending(0, 9, 10**6))))
     first.close()
     assert club.seqs == list(range(1, 10)) and till.queue == 9
     proxy.fault = Fault.NONE
@@ -252,19 +249,6 @@ def test_retry_after_is_kept_and_survives_a_restart(till: Till, club: ClubServer
     assert till.link.reason is Reason.CLUB_BUSY
     till.port.sync_now()
     eventually(lambda: till.queue == 0)
-
-
-def test_many_tills_come_back_over_the_time_that_the_club_names(till: Till, club: ClubServer) -> None:
-    club.spread_s = 60
-    till.sell()
-    till.work(jitter=0.5)
-    eventually(lambda: till.queue == 0)
-    club.always = Bad(500)
-    till.sell()
-    eventually(lambda: till.port.attempts().failures == 1)
-    due = till.port.attempts().not_before
-    assert due is not None
-    assert 29 < (due.mono_ns - CLOCK.now().mono_ns) / 1e9 <= 30
 
 
 def test_contact_of_one_lane_ends_the_rest_of_the_other(till: Till, club: ClubServer) -> None:

@@ -20,13 +20,12 @@ from posd.drivers.base import Health, HealthLevel
 from posd.drivers.selftest import ReaderReport
 from posd.events import DeviceClass, DeviceState, DeviceStatus, RawRead
 from posd.ledger.entries import Kind
-from posd.ledger.leases import Lease, lease_draft, rights
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.store import Store
 from posd.machine import Uuid7Source
 from posd.till.desk import Edges, TillDesk
 from posd.till.lookup import Lookup
-from posd.till.loop import STALE_NS, UNREADABLE_NS, ClubTold, LeasesTaken, LinkChanged, TillLoop
+from posd.till.loop import STALE_NS, ClubTold, LinkChanged, TillLoop
 from posd.till.states import Facts, Link, LinkState
 from posd.till.view import Frame
 from posd.units import DISPLAY_UNITS, UNITS
@@ -94,13 +93,6 @@ class Counter:
     def settle(self) -> None:
         """Everything that was in the inbox is done and drawn."""
         self.loop.act({"do": "language", "language": "fa"}).result(5)
-
-    def lease(self, member: str, lease_id: str = "c1" * 16, keep_permille: int = 1000, **amounts: int) -> None:
-        """The club sets something apart, as `posd.club_link` tells it."""
-        lease = Lease(lease_id, member, amounts)
-        self.store.append(lease_draft(lease, self.clock.now(), self.store.incarnation)).result()
-        self.loop.tell(LeasesTaken((member,), keep_permille))
-        self.settle()
 
     def act(self, do: str, **fields: Any) -> Mapping[str, Any]:
         return self.loop.act({"do": do, **fields}).result(5)
@@ -326,50 +318,7 @@ def test_the_watchdog_hears_of_every_turn(counter: Counter) -> None:
 # Registers.
 
 
-def test_a_card_asks_for_a_lease_and_the_screen_follows(counter: Counter, member: str) -> None:
-    wishes: list[str] = []
-    counter.loop.leases.wish = wishes.append
-    counter.clock.advance_ms(2_000)
-    counter.swipe()
-    balance = counter.loop.view()["member"]["balances"][1]
-    assert (balance["unit"], balance["amount"], balance["usable"]) == ("CREDIT", 900_000, 0)
-    assert wishes == [member]
-    counter.lease(member, CREDIT=900_000, PTS=500)
-    assert counter.loop.view()["member"]["balances"][1]["usable"] == 900_000
-    counter.act("amount", amount_minor=1_000_000)
-    counter.act("use", unit="CREDIT", on=True)
-    assert counter.act("confirm")["done"]["payable_minor"] == 100_000
-    assert wishes == [member], "it holds all there is"
-
-
-def test_a_register_s_sale_is_seen_by_the_sale_on_the_screen(counter: Counter, member: str) -> None:
-    """Both spend the same lease; the second must know what the first took out."""
-    counter.lease(member, CREDIT=900_000)
-    counter.swipe()
-    counter.act("amount", amount_minor=1_000_000)
-    counter.act("use", unit="CREDIT", on=True)
-    counter.desk.sell(sale(member_id=member, redeem={"CREDIT": 600_000}), REGISTER, "key-1").result(5)
-    counter.settle()
-    assert counter.act("confirm")["done"]["payable_minor"] == 1_000_000 - 300_000
-
-
-def test_after_the_visit_the_rest_goes_back_but_for_the_share_that_may_stay(counter: Counter, member: str) -> None:
-    counter.loop.tell(LeasesTaken((), 200))
-    counter.swipe()
-    counter.lease(member, keep_permille=200, CREDIT=900_000)
-    assert [entry.draft.kind for entry in counter.store.reader().entries()][-1] is Kind.LEASE
-    counter.act("back")
-    counter.settle()
-    standing = counter.store.reader().standing(member)
-    assert standing is not None
-    assert rights(standing.leases) == {"CREDIT": 180_000}
-    counter.loop.tell(LinkChanged(Link(LinkState.OFFLINE)))
-    counter.swipe()
-    assert counter.loop.view()["member"]["balances"][1]["usable"] == 180_000
-
-
 def test_a_register_sells_by_read_and_by_member(counter: Counter, member: str) -> None:
-    counter.lease(member, CREDIT=800_000)
     counter.swipe()
     read_id = counter.events("card.read")[-1]["read_id"]
     request = sale(read_id=read_id, redeem={"CREDIT": 100_000})
@@ -472,46 +421,9 @@ def test_desk_tells_of_readers_and_checks_them(counter: Counter) -> None:
     assert counter.desk.status()["link"]["state"] == "online"
 
 
-def test_the_owner_closes_the_day_while_the_till_sells(counter: Counter) -> None:
-    with pytest.raises(Refused) as caught:
-        counter.desk.close_period().result(5)
-    assert caught.value.code == "nothing_to_close"
-    counter.desk.sell(sale(), REGISTER, "key").result(5)
-    closed = counter.desk.close_period().result(5)
-    assert closed["body"]["totals"]["sale"]["IRR"] == {"shop:tender": 1_000_000, "shop:turnover": -1_000_000}
-    assert counter.desk.close_period().result(5) == closed
-    counter.settle()
-    assert [data["kind"] for kind, data in counter.published if kind == "entry.booked"] == ["sale", "close"]
-
-
 def test_only_the_last_reads_are_remembered(counter: Counter) -> None:
     for n in range(70):
         counter.swipe(f"98000000000{n:05}")
     ids = [event["read_id"] for event in counter.events("card.read")]
     assert counter.loop.read_card(ids[0]) is None
     assert counter.loop.read_card(ids[-1]) is not None
-
-
-def test_a_ledger_that_cannot_be_read_is_a_fault_and_heals(counter: Counter, member: str) -> None:
-    """As one that cannot be written; the till goes on. (A till that lets the error out ends here: `settle` fails.)"""
-    files = [
-        path for path in counter.store.path.parent.glob("ledger.db*") if path.name in ("ledger.db", "ledger.db-wal")
-    ]
-    whole = {path: path.read_bytes() for path in files}
-
-    def put_on_disk(contents: Mapping[Path, bytes]) -> None:
-        for path, content in contents.items():
-            with path.open("r+b") as file:
-                file.write(content)
-        counter.loop.call(lambda: counter.store.reader().db.execute("pragma shrink_memory")).result(5)
-
-    put_on_disk({path: content[:4096] + b"\xff" * (len(content) - 4096) for path, content in whole.items()})
-    counter.swipe()
-    assert counter.loop.view()["screen"] == "fault"
-    put_on_disk(whole)
-    counter.settle()
-    assert counter.loop.view()["screen"] == "fault", "a screen that comes and goes is read by nobody"
-    counter.clock.advance_ms(UNREADABLE_NS // 1_000_000)
-    counter.settle()
-    counter.swipe()
-    assert counter.loop.view()["member"]["member_id"] == member

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from posd.cards.reads import Medium, RejectReason
 from posd.events import DeviceClass, DeviceState, DeviceStatus
 from posd.ledger.entries import Kind
-from posd.ledger.leases import Held
 from posd.ledger.members import MemberRow, Standing
 from posd.till.effects import CancelTimer, Commit, StartTimer
 from posd.till.happenings import (
@@ -61,8 +60,7 @@ from posd.till.states import (
     Tone,
 )
 from posd.till.step import Step, step
-from posd.till.support import support_code
-from posd.till.view import Frame, view_of
+from posd.till.view import Frame, support_code, view_of
 from posd.units import DISPLAY_UNITS, UNITS
 from posd.words import Words
 from tests.fakes.clock import FakeClock
@@ -78,10 +76,6 @@ FRAME = Frame("Narenj", "Till 2", "Mina", "persian", UNITS["IRR"], DISPLAY_UNITS
 PARISA = Standing(
     MemberRow("a1" * 16, "Parisa M.", "0912 *** **34", "silver", {}, ("k1",), 1), {"PTS": 1284, "CREDIT": 1_860_000}
 )
-LEASED = replace(
-    PARISA, leases=(Held("c1" * 16, {"PTS": 1284, "CREDIT": 1_000_000}), Held("c2" * 16, {"CREDIT": 860_000}))
-)
-"""The same, and the club has set all of it apart for this till."""
 KAVEH = Standing(MemberRow("b2" * 16, "Kaveh D.", "0935 *** **11", None, {}, ("k2",), 1), {"PTS": 5})
 HER_CARD = CardSeen("k1", Medium.MAGSTRIPE, "2345")
 HIS_CARD = CardSeen("k2", Medium.BARCODE, "7719")
@@ -144,81 +138,9 @@ def test_sale_without_a_card_earns_nothing_and_moves_no_points() -> None:
 
 def test_credit_is_spent_only_when_switched_on() -> None:
     kept = walk(CardPresented(HER_CARD, PARISA), AmountTyped(12_880_000), Confirmed())
-    used = walk(CardPresented(HER_CARD, LEASED), AmountTyped(12_880_000), UseChosen("CREDIT", on=True), Confirmed())
+    used = walk(CardPresented(HER_CARD, PARISA), AmountTyped(12_880_000), UseChosen("CREDIT", on=True), Confirmed())
     assert booked(kept)[0].draft.body["payable_minor"] == 12_880_000
     assert booked(used)[0].draft.body["payable_minor"] == 12_880_000 - 1_860_000
-
-
-USE_CREDIT = (AmountTyped(12_880_000), UseChosen("CREDIT", on=True))
-
-
-@pytest.mark.parametrize("facts", [FACTS, OFFLINE], ids=["online", "offline"])
-def test_what_is_spent_comes_out_of_leases(facts: Facts) -> None:
-    (commit,) = booked(walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT, Confirmed(), facts=facts))
-    out = [(leg.account, leg.amount) for leg in commit.draft.legs if leg.account.startswith("lease:")]
-    assert out == [("lease:" + "c1" * 16, -1_000_000), ("lease:" + "c2" * 16, -860_000)]
-    assert commit.draft.body["payable_minor"] == 12_880_000 - 1_860_000
-
-
-@pytest.mark.parametrize(
-    ("facts", "why"), [(FACTS, "quote.why_not.asking"), (OFFLINE, "quote.why_not.offline")], ids=["online", "offline"]
-)
-def test_no_more_is_spent_than_the_club_has_set_apart(facts: Facts, why: str) -> None:
-    some = replace(PARISA, leases=(Held("c1" * 16, {"CREDIT": 500_000}),))
-    selling = walk(CardPresented(HER_CARD, some), *USE_CREDIT, facts=facts).till
-    view = view_of(selling, facts, FRAME, CLOCK.wall_ms)
-    shown = {item["unit"]: (item["amount"], item["usable"]) for item in view["member"]["balances"]}
-    assert shown["CREDIT"] == (1_860_000, 500_000)
-    assert {item["why"]["key"] for item in view["member"]["balances"]} == {why}
-    (option,) = (item for item in view["sale"]["options"] if item["unit"] == "CREDIT")
-    assert (option["possible"], option["why_not"]["key"]) == (500_000, why)
-    (commit,) = booked(walk(Confirmed(), till=selling, facts=facts))
-    assert commit.draft.body["payable_minor"] == 12_880_000 - 500_000
-
-
-def test_a_till_whose_ledger_has_a_copy_earns_and_spends_nothing() -> None:
-    frozen = replace(FACTS, link=replace(ONLINE, frozen=True))
-    selling = walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT, facts=frozen).till
-    view = view_of(selling, frozen, FRAME, CLOCK.wall_ms)
-    assert {item["why"]["key"] for item in view["member"]["balances"]} == {"redeem.paused"}
-    assert {item["usable"] for item in view["member"]["balances"]} == {0}
-    (commit,) = booked(walk(Confirmed(), till=selling, facts=frozen))
-    assert commit.draft.body["payable_minor"] == 12_880_000, "the positive control stands above"
-    assert commit.draft.body["earnings"]
-
-
-def test_a_lease_that_arrives_while_she_stands_here_is_used_at_once() -> None:
-    selling = walk(CardPresented(HER_CARD, PARISA), *USE_CREDIT).till
-    (commit,) = booked(walk(MemberChanged(LEASED), Confirmed(), till=selling))
-    assert commit.draft.body["payable_minor"] == 12_880_000 - 1_860_000
-
-
-@pytest.mark.parametrize("state", [LinkState.PAUSED, LinkState.HALTED])
-def test_a_till_that_the_club_does_not_trust_spends_nothing(state: LinkState) -> None:
-    facts = replace(FACTS, link=Link(state))
-    (commit,) = booked(walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT, Confirmed(), facts=facts))
-    assert commit.draft.body["payable_minor"] == 12_880_000
-
-
-def test_who_is_suspended_or_shows_a_number_on_plastic_spends_no_lease() -> None:
-    suspended = replace(LEASED, row=replace(LEASED.row, state="suspended"))
-    for card, standing in ((HER_CARD, suspended), (replace(HER_CARD, earn_only=True), LEASED)):
-        (commit,) = booked(walk(CardPresented(card, standing), *USE_CREDIT, Confirmed()))
-        assert commit.draft.body["payable_minor"] == 12_880_000
-
-
-def test_a_void_gives_back_to_the_member_and_leaves_the_lease_alone() -> None:
-    (sold,) = booked(walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT, Confirmed()))
-    undo = walk(UndoPressed(SaleRecord(sold.draft)), till=Till(Done(sold.draft)))
-    accounts = {leg.account.partition(":")[0] for leg in booked(undo)[0].draft.legs}
-    assert accounts == {"member", "club", "shop"}
-    assert not [leg for leg in booked(undo)[0].draft.legs if leg.account == "club:leased"]
-
-
-def test_going_offline_in_the_middle_keeps_the_switch_when_a_lease_covers_it() -> None:
-    selling = walk(CardPresented(HER_CARD, LEASED), *USE_CREDIT).till
-    result = walk(WorldChanged(), till=selling, facts=OFFLINE)
-    assert isinstance(result.till.state, Selling) and result.till.state.use == {"CREDIT"}
 
 
 def test_offline_earns_but_does_not_spend() -> None:

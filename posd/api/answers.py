@@ -55,7 +55,6 @@ _BODY = _object(
 SCHEMAS: dict[str, Schema] = {
     "Anything": {"type": "object"},
     "Checks": _object(checks=_list(_CHECK)),
-    "Close": _object(id=_TEXT, seq=_INTEGER, hash=_TEXT, body={"type": "object"}),
     "Entry": _object(
         id=_TEXT,
         kind={"type": "string", "enum": ["sale", "refund", "void"]},

@@ -80,9 +80,6 @@ def _state_operations(port: TillPort) -> list[Operation]:
         port.sync_now()
         return JSONResponse({}, 202)
 
-    async def close(_: Call) -> Response:
-        return JSONResponse(await settled(port.close_period()))
-
     return [
         Operation("GET", "/health", health, "Whether posd answers; always the same body", answer="Health", public=True),
         Operation("GET", "/v1/status", status, "Shop, till, readers, link and queue", answer="Status"),
@@ -96,16 +93,6 @@ def _state_operations(port: TillPort) -> list[Operation]:
             body=record(),
             answer="Nothing",
             status=202,
-            example={},
-        ),
-        Operation(
-            "POST",
-            "/v1/ledger/close",
-            close,
-            "Close the day: book its totals; repeated with nothing new, it is the same close",
-            frozenset({Scope.ADMIN}),
-            body=record(),
-            answer="Close",
             example={},
         ),
         Operation("GET", "/metrics", metrics, "Counters and gauges in the Prometheus text format"),

@@ -18,7 +18,6 @@ from posd.machine import notify_systemd
 try:
     from posd.club import owner, serving, shop
     from posd.club.login import login_link
-    from posd.club.tills import BY_HAND, UNATTENDED_GROUPS, Terms
     from posd.club.trouble import in_plain_words
 except ModuleNotFoundError as missing:  # a till without the extra has no SQLAlchemy
     raise ConfigError(f"the club is not installed here ({missing.name}); run: pip install 'posd[club]'") from missing
@@ -96,18 +95,12 @@ def page(place: Place, host: str, port: int, as_json: bool) -> None:
 
 
 @club.command()
-@click.option("--unattended", is_flag=True, help="A long code for set-up by a program.")
-@click.option("--uses", type=click.IntRange(1, 1000), default=1, help="With --unattended: how many tills it lets in.")
-@click.option("--hours", type=click.IntRange(1, 24 * 90), default=24, help="With --unattended: how long it is good.")
 @json_option
 @database_option
 @pass_place
-def invite(place: Place, unattended: bool, uses: int, hours: int, as_json: bool, database: str | None) -> None:
+def invite(place: Place, as_json: bool, database: str | None) -> None:
     """Make a code by which one till may join within 24 hours."""
-    if not unattended and (uses, hours) != (1, 24):
-        raise ConfigError("--uses and --hours need --unattended: a code that is typed is good for one till and a day")
-    terms = Terms(UNATTENDED_GROUPS, uses, hours * 3_600_000) if unattended else BY_HAND
-    code = owner.invite(club_dir(place), database, terms)
+    code = owner.invite(club_dir(place), database)
     print_json({"invitation": code}) if as_json else click.echo(
         f"{code}  (on the till: posd enrol CLUB-ADDRESS {code})"
     )
@@ -198,14 +191,13 @@ def till() -> None:
 @database_option
 @pass_place
 def till_list(place: Place, as_json: bool, database: str | None) -> None:
-    """Tills, the four words of their joining, and whether they are shut out."""
+    """Tills, when they were last heard of, and whether they are shut out."""
     rows = owner.list_tills(club_dir(place), database)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        shut = "  shut out" if row["revoked_ms"] else ""
-        click.echo(f"{row['till_id']}  {row['name']}  {row['words']}{shut}")
+        click.echo(f"{row['till_id']}  {row['name']}{'  shut out' if row['revoked_ms'] else ''}")
 
 
 @till.command("revoke")
@@ -219,38 +211,3 @@ def till_revoke(place: Place, till_id: str, database: str | None) -> None:
             f"no till {till_id} belongs to this club, or it is shut out already; see: posd club till list"
         )
     click.echo(f"till {till_id} is shut out")
-
-
-@till.command("held")
-@json_option
-@database_option
-@pass_place
-def till_held(place: Place, as_json: bool, database: str | None) -> None:
-    """What of members' balances is set apart for which till, and what was written off."""
-    rows = owner.held_by_tills(club_dir(place), database)
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        lost = "" if row["written_off_ms"] is None else "  written off"
-        click.echo(f"{row['till_id']}  {row['member_id']}  {row['rest']} {row['unit']}{lost}")
-
-
-@till.command("write-off")
-@click.argument("till_id")
-@database_option
-@pass_place
-def till_write_off(place: Place, till_id: str, database: str | None) -> None:
-    """Give back to members what a lost till holds of their balances; what it spent and reports later is parked."""
-    lost = owner.write_off_till(club_dir(place), till_id, database)
-    click.echo("written off: " + (", ".join(f"{amount} {unit}" for unit, amount in sorted(lost.items())) or "nothing"))
-
-
-@club.command("offline-share")
-@click.argument("percent", type=click.IntRange(0, 100))
-@database_option
-@pass_place
-def offline_share(place: Place, percent: int, database: str | None) -> None:
-    """How much of a member's balance a till may keep after a visit, to be spent while the club is away."""
-    owner.set_offline_share(club_dir(place), percent, database)
-    click.echo(f"tills keep {percent} percent")

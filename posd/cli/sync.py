@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -12,48 +11,21 @@ from posd.cli.till_client import TillClient
 
 
 @click.command()
-@click.argument("url", required=False)
-@click.argument("invitation", required=False)
+@click.argument("url")
+@click.argument("invitation")
 @click.option("--name", help="What the club calls this till (default: [shop] till).")
 @click.option(
     "--ca-file", type=click.Path(exists=True, dir_okay=False), help="Certificate of a club that signs its own."
 )
 @click.option("--proxy", help="Web proxy through which the club is reached.")
-@click.option("--rotate", is_flag=True, help="Give this till a new key; it stays linked.")
 @pass_place
-def enrol(
-    place: Place,
-    url: str | None,
-    invitation: str | None,
-    name: str | None,
-    ca_file: str | None,
-    proxy: str | None,
-    rotate: bool,
-) -> None:
-    """Link this till to the club at URL with an INVITATION code from `posd club invite` ("-" reads it from standard
-    input, where no other program sees it)."""
-    from posd.sync.enrolment import enrol_till, rotate_key, words_of  # noqa: PLC0415  # loads the HTTP client
+def enrol(place: Place, url: str, invitation: str, name: str | None, ca_file: str | None, proxy: str | None) -> None:
+    """Link this till to the club at URL with an invitation code from `posd club invite`."""
+    from posd.sync.enrolment import enrol_till  # noqa: PLC0415  # loads the HTTP client
 
-    if rotate:
-        if url is not None:
-            raise click.UsageError("--rotate needs no URL and no code: the till is linked already")
-        rotate_key(place.state_dir)
-        click.echo(
-            "the till has a new key; use it with: systemctl restart posd (and posd-sync); until then both are good"
-        )
-        return
-    if url is None or invitation is None:
-        raise click.UsageError("write: posd enrol URL CODE")
-    code = sys.stdin.readline() if invitation == "-" else invitation
     place.make_state_dir()
-    linked = enrol_till(url, code, name or place.config.shop.till, place.state_dir, ca_file=ca_file, proxy=proxy)
-    grant = linked.grant
-    click.echo(
-        f"linked to {grant.club_name} as till {grant.till_id}; now start it with: posd run\n\n"
-        f"    {words_of(linked, code)}\n\n"
-        "The club shows the same four words: posd club till list. If it shows others, somebody stands between the two;"
-        f"\nthen shut this till out there: posd club till revoke {grant.till_id}"
-    )
+    linked = enrol_till(url, invitation, name or place.config.shop.till, place.state_dir, ca_file=ca_file, proxy=proxy)
+    click.echo(f"linked to {linked.grant.club_name} as till {linked.grant.till_id}; now start it with: posd run")
 
 
 @click.group()
@@ -73,8 +45,6 @@ def status(place: Place, as_json: bool) -> None:
     click.echo(f"{document['state']}, {document['queue']} waiting, club has everything up to {document['acked_seq']}")
     if document["detail"]:
         click.echo(document["detail"])
-    if document["spending"] != "free":
-        click.echo("this till's ledger has a copy: nothing is spent here until the owner has chosen (club page: Tills)")
 
 
 @sync.command()
@@ -108,6 +78,7 @@ def parked(place: Place, as_json: bool) -> None:
 def run(place: Place) -> None:
     """Synchronise as a process of its own (posd-sync.service), beside `posd run --sync separate`."""
     import logging  # noqa: PLC0415
+    import sys  # noqa: PLC0415
 
     from posd.sync.process import run_sync  # noqa: PLC0415  # loads the HTTP client
 

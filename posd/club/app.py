@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from posd.club import till_routes
-from posd.club.answers import SignedAnswers
 from posd.club.dashboard import pages
 from posd.club.gate import Gate
 from posd.club.problems import Problem, on_http_error, on_problem, on_wire_error
@@ -29,10 +28,7 @@ def club_app(service: Service, names: Sequence[str] = ()) -> Starlette:
     """``names``: host names by which owners reach the page, beside addresses and localhost."""
     app = Starlette(
         routes=[Route("/health", health, methods=["GET"]), *till_routes.ROUTES, *pages.ROUTES],
-        middleware=[
-            Middleware(SignedAnswers, key=service.signing_key, clock=service.clock),
-            Middleware(Gate, names=names),
-        ],
+        middleware=[Middleware(Gate, names=names)],
         exception_handlers={Problem: on_problem, WireError: on_wire_error, HTTPException: on_http_error},
     )
     app.state.service = service

@@ -14,10 +14,11 @@ LARGEST_BODY = 1 << 20
 LARGEST_UNPACKED = 8 << 20
 
 
-def document_of(request: Request, raw: bytes) -> Any:
-    """What the body ``raw`` says. Raises Problem 400, 413 or 415."""
+async def read_json(request: Request) -> Any:
+    """The body's document. Raises Problem 400, 413 or 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Problem(415, "not_json", "send application/json")
+    raw = await _limited(request)
     coding = request.headers.get("content-encoding", "identity")
     if coding not in {"identity", "gzip"}:
         raise Problem(415, "unknown_coding", "send gzip or plain")
@@ -27,8 +28,7 @@ def document_of(request: Request, raw: bytes) -> Any:
         raise Problem(400, "not_json", "the body is not JSON") from None
 
 
-async def read_body(request: Request) -> bytes:
-    """The body as it was sent. Raises Problem 413."""
+async def _limited(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

@@ -22,8 +22,6 @@ from posd.errors import ConfigError
 
 T = TypeVar("T")
 
-BATCH = 500
-"""Entries that are posted in one transaction: as many as one push brings."""
 ATTEMPTS = 8
 FIRST_PAUSE_S = 0.01
 BUSY_TIMEOUT_MS = 10_000
@@ -37,9 +35,9 @@ class Database:
     """One club database. ``writer`` and ``reader`` are the same engine on PostgreSQL; on SQLite there is exactly one
     writing connection per process, and only that one checkpoints (SQLite ≤ 3.51.2 loses pages otherwise)."""
 
-    def __init__(self, writer: Engine, reader: Engine, batch: int = BATCH) -> None:
-        """``batch``: how many entries may share a transaction. A database that is sharded by member would get 1: then a
-        transaction touches one member."""
+    def __init__(self, writer: Engine, reader: Engine, batch: int) -> None:
+        """``batch``: how many entries may share a transaction. A file has one disk to wait for, so many; a database
+        that may one day be sharded by member gets one, because a transaction there touches one member."""
         self.writer = writer
         self.reader = reader
         self.batch = batch
@@ -94,7 +92,7 @@ def open_database(state_dir: Path, database_url: str | None = None, *, serves: b
     if url.get_backend_name() != "postgresql":
         raise ConfigError(f"the club runs on sqlite:/// or postgresql://, not on {url.get_backend_name()}")
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Database(engine, reader)
+    return Database(engine, reader, batch=1)
 
 
 def _open_sqlite(path: Path, serves: bool) -> Database:
@@ -104,7 +102,7 @@ def _open_sqlite(path: Path, serves: bool) -> Database:
         path, connections=1, begin="BEGIN IMMEDIATE", pragmas=_SERVER_PRAGMAS if serves else _WRITER_PRAGMAS
     )
     reader = _sqlite_engine(path, connections=4, begin="BEGIN", pragmas=_READER_PRAGMAS)
-    return Database(writer, reader)
+    return Database(writer, reader, batch=100)
 
 
 _PRAGMAS = (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "trusted_schema = OFF")

@@ -16,16 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, select
 
-from posd.club.epochs import FIRST_EPOCH, Epoch, epochs_of, hash_at, is_frozen, posted_seq
-from posd.club.leases import recalled
 from posd.club.programs import program_texts
 from posd.club.shop import Club
-from posd.club.tables import balance, card_key, member, movement, till
+from posd.club.tables import balance, card_key, head, member, movement, till
 from posd.club.tables import club as clubs
 from posd.ledger.members import DeltaPage, MemberRow
-from posd.sync.policy import reconnect_spread_s
 
 PAGE = 500
 
@@ -50,69 +47,42 @@ def parse_cursor(text: str) -> Cursor | None:
 class Now:
     """Where the club stands in the snapshot that a page is made from."""
 
-    feed: str
     change: int
     programs_change: int
     posted_seq: int
-    spread_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """For whom a page is made: a till that writes ``epoch``, one of its ``epochs``."""
-
-    till_id: str
-    epochs: Mapping[int, Epoch]
-    epoch: int
-
-
-def read_page(
-    connection: Connection, club: Club, till_id: str, cursor_text: str | None, epoch: int = FIRST_EPOCH
-) -> DeltaPage | None:
+def read_page(connection: Connection, club: Club, till_id: str, cursor_text: str | None) -> DeltaPage | None:
     """The page after the cursor, or None: this cursor is of another feed, so start again without one (410)."""
-    copy = Copy(till_id, epochs_of(connection, club.club_id, till_id), epoch)
-    now = _now(connection, club, copy)
-    cursor = parse_cursor(cursor_text) if cursor_text else Cursor(now.feed, 0, now.posted_seq)
-    if cursor is None or cursor.feed != now.feed or _is_ahead(cursor, now):
-        return None
-    return _page(connection, club, copy, cursor, now, first=not cursor_text)
+    now = _now(connection, club, till_id)
+    if not cursor_text:
+        cursor = Cursor(club.feed, 0, now.posted_seq)
+    else:
+        parsed = parse_cursor(cursor_text)
+        if parsed is None or parsed.feed != club.feed or parsed.change > now.change:
+            return None
+        cursor = parsed
+    return _page(connection, club, till_id, cursor, now, first=not cursor_text)
 
 
-def rename_lost_feed(
-    connection: Connection, club: Club, till_id: str, cursor_text: str | None, epoch: int, feed: str
-) -> None:
-    """When this club wrote the cursor knowing more than now, it has come back from a backup since: cursors of that time
-    mean nothing. With another name for its feed, every till reads it anew."""
-    now = _now(connection, club, Copy(till_id, epochs_of(connection, club.club_id, till_id), epoch))
-    cursor = parse_cursor(cursor_text or "")
-    if cursor is not None and cursor.feed == now.feed and _is_ahead(cursor, now):
-        connection.execute(update(clubs).where(clubs.c.club_id == club.club_id).values(feed=feed))
-
-
-def _is_ahead(cursor: Cursor, now: Now) -> bool:
-    return cursor.change > now.change or cursor.posted_seq > now.posted_seq
-
-
-def _now(connection: Connection, club: Club, copy: Copy) -> Now:
-    query = select(clubs.c.feed, clubs.c.changes, clubs.c.programs_change).where(clubs.c.club_id == club.club_id)
+def _now(connection: Connection, club: Club, till_id: str) -> Now:
+    query = select(clubs.c.changes, clubs.c.programs_change).where(clubs.c.club_id == club.club_id)
     row = connection.execute(query).one()
-    posted = posted_seq(connection, club.club_id, copy.till_id, copy.epochs, copy.epoch)
-    return Now(row.feed, int(row.changes), int(row.programs_change), posted, spread_s(connection, club.club_id))
+    posted = (
+        select(head.c.posted_seq)
+        .join(till, and_(till.c.club_id == head.c.club_id, till.c.till_id == head.c.till_id))
+        .where(head.c.club_id == club.club_id, head.c.till_id == till_id, head.c.epoch == till.c.epoch)
+    )
+    return Now(int(row.changes), int(row.programs_change), int(connection.execute(posted).scalar() or 0))
 
 
-def spread_s(connection: Connection, club_id: str) -> int:
-    """Over how long this club's tills shall come back when it was away."""
-    query = select(func.count()).where(till.c.club_id == club_id, till.c.revoked_ms.is_(None))
-    return reconnect_spread_s(int(connection.execute(query).scalar_one()))
-
-
-def _page(connection: Connection, club: Club, copy: Copy, cursor: Cursor, now: Now, *, first: bool) -> DeltaPage:
-    own = _touched(connection, club, copy.till_id, cursor.posted_seq, now.posted_seq)
+def _page(connection: Connection, club: Club, till_id: str, cursor: Cursor, now: Now, *, first: bool) -> DeltaPage:
+    own = _touched(connection, club, till_id, cursor.posted_seq, now.posted_seq)
     ids, last_change, more = _changed(connection, club, cursor.change, own)
     if more:
-        end = Cursor(now.feed, last_change, cursor.posted_seq)
+        end = Cursor(club.feed, last_change, cursor.posted_seq)
     else:
-        ids, end = [*ids, *own], Cursor(now.feed, now.change, now.posted_seq)
+        ids, end = [*ids, *own], Cursor(club.feed, now.change, now.posted_seq)
     fresh_programs = first or cursor.change < now.programs_change
     return DeltaPage(
         cursor=str(end),
@@ -120,11 +90,6 @@ def _page(connection: Connection, club: Club, copy: Copy, cursor: Cursor, now: N
         members=tuple(member_rows(connection, club, ids)),
         programs=_programs(connection, club) if fresh_programs else None,
         more=more,
-        spread_s=now.spread_s,
-        recalled=recalled(connection, club.club_id, copy.till_id, cursor.change, end.change),
-        posted_hash=hash_at(connection, club.club_id, copy.till_id, copy.epochs, copy.epoch, end.posted_seq).hex(),
-        epoch=copy.epoch,
-        frozen=is_frozen(copy.epochs),
     )
 
 

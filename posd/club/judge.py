@@ -14,16 +14,12 @@ from posd.ledger.entries import Kind
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the club knows when it looks at an entry. ``set_apart``: unit → what all open leases of the member hold;
-    ``rests``: what those hold that the entry names, as far as they are this till's in this epoch. ``key_owners``: card
-    key → member, for those of the entry's keys that somebody has. ``sale_known``, ``sale_voided``: about the sale that
-    a refund or void names."""
+    """What the club knows when it looks at an entry. ``key_owners``: card key → member, for those of the
+    entry's keys that somebody has. ``sale_known``, ``sale_voided``: about the sale that a refund or void names."""
 
     booked_before: bool = False
     member_known: bool = False
     balances: Mapping[str, int] = field(default_factory=dict)
-    set_apart: Mapping[str, int] = field(default_factory=dict)
-    rests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     key_owners: Mapping[str, str] = field(default_factory=dict)
     sale_known: bool = False
     sale_voided: bool = False
@@ -57,7 +53,7 @@ def waits_for_sale(entry_id: str) -> str:
 
 def judge(reading: Reading, facts: Facts) -> Verdict:
     """Reasons: ``duplicate_entry``, ``member_exists``, ``key_taken``, ``person_unreadable``, ``unknown_member``,
-    ``unknown_sale``, ``already_voided``, ``lease_not_held``, ``overdrawn``; posting adds ``unreadable``."""
+    ``unknown_sale``, ``already_voided``, ``overdrawn`` (and ``unreadable``, which `posd.club.posting` gives)."""
     if facts.booked_before:
         return Verdict("duplicate_entry")
     if reading.kind is Kind.ENROL:
@@ -68,23 +64,15 @@ def judge(reading: Reading, facts: Facts) -> Verdict:
         return Verdict("key_taken") if _taken(reading, facts) else POSTED
     if reading.kind in {Kind.REFUND, Kind.VOID}:
         return _taking_back(reading, facts)
-    if any(abs(amount) > facts.rests.get(key, 0) for key, amount in reading.drawn.items()):
-        return Verdict("lease_not_held")
-    if reading.kind in {Kind.LEASE, Kind.RELEASE}:
-        return POSTED
-    return Verdict("overdrawn") if _overdraws(reading, facts) else POSTED
+    return Verdict("overdrawn") if _overdraws(reading, facts.balances) else POSTED
 
 
-def _overdraws(reading: Reading, facts: Facts) -> bool:
-    """Whether a sale uses more than there is: what its leases do not cover must be free. What it earns itself cannot
-    pay for it."""
+def _overdraws(reading: Reading, balances: Mapping[str, int]) -> bool:
+    """Whether a sale uses more than there is. What the same sale earns cannot pay for it."""
     spent = dict(reading.trade.spent) if reading.trade else {}
     for unit, amount in reading.moves.items():
         spent[unit] = max(spent.get(unit, 0), -amount)
-    for (_, unit), amount in reading.drawn.items():
-        spent[unit] = spent.get(unit, 0) - amount
-    free = {unit: amount - facts.set_apart.get(unit, 0) for unit, amount in facts.balances.items()}
-    return any(amount > max(free.get(unit, 0), 0) for unit, amount in spent.items() if amount > 0)
+    return any(amount > max(balances.get(unit, 0), 0) for unit, amount in spent.items() if amount > 0)
 
 
 def _enrol(reading: Reading, facts: Facts) -> Verdict:

@@ -12,12 +12,8 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from posd.errors import ConfigError
 from posd.machine import write_private
-from posd.sync.identity import SEED_LENGTH, SigningKey
 from posd.sync.sealing import new_seal_keys
 
 KEY_FILE = "club.key"
@@ -36,12 +32,6 @@ class ClubKeys:
     def mark(self) -> str:
         """Tells one club's keys from another's; says nothing about them."""
         return hashlib.sha256(f"posd club keys {self.seal_public}".encode()).hexdigest()[:16]
-
-    def signing_key(self) -> SigningKey:
-        """The key that signs answers to tills. Derived (RFC 5869), so a club of before the signatures has one too, and
-        every process of the club has the same."""
-        derived = HKDF(SHA256(), SEED_LENGTH, salt=None, info=b"posd club signing 1")
-        return SigningKey.of(derived.derive(bytes.fromhex(self.seal_private)))
 
 
 def new_keys() -> ClubKeys:

@@ -9,23 +9,22 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from posd.club.dashboard.figures import read_figures
 from posd.club.database import Database, open_database
 from posd.club.deltas import member_rows
 from posd.club.keys import ClubKeys, load_keys, new_keys, save_keys
-from posd.club.leases import open_leases, write_off
 from posd.club.migrate import migrate
 from posd.club.programs import put_program, ready_programs, stop_program
 from posd.club.shop import Club, Settings, read_club, settings_text
 from posd.club.tables import club as clubs
 from posd.club.tables import journal, member, till
-from posd.club.tills import BY_HAND, Terms, new_invitation, revoke
+from posd.club.tills import new_invitation, revoke
 from posd.errors import ConfigError
 from posd.ledger.members import MemberRow
 from posd.loyalty.programs import Program
@@ -108,10 +107,10 @@ def _change(state_dir: Path, database_url: str | None, work: Callable[[Connectio
         return opened.database.write(lambda connection: work(connection, opened.club.club_id))
 
 
-def invite(state_dir: Path, database_url: str | None = None, terms: Terms = BY_HAND) -> str:
-    """An invitation code; without ``terms`` for one till, good for 24 hours."""
+def invite(state_dir: Path, database_url: str | None = None) -> str:
+    """An invitation code for one till, good for 24 hours."""
     now = SystemClock().now()
-    return _change(state_dir, database_url, lambda connection, club_id: new_invitation(connection, club_id, now, terms))
+    return _change(state_dir, database_url, lambda connection, club_id: new_invitation(connection, club_id, now))
 
 
 def set_program(state_dir: Path, document: Mapping[str, Any], database_url: str | None = None) -> Program:
@@ -171,33 +170,11 @@ def parked_entries(connection: Connection, club_id: str) -> list[dict[str, Any]]
 
 
 def list_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:
-    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms``, ``revoked_ms``, ``public_key`` and ``words``."""
-    columns = (till.c.till_id, till.c.name, till.c.created_ms, till.c.seen_ms, till.c.revoked_ms)
-    query = select(*columns, till.c.public_key, till.c.words).order_by(till.c.created_ms)
+    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms`` and ``revoked_ms``."""
     with open_club(state_dir, database_url) as opened:
-        own = query.where(till.c.club_id == opened.club.club_id)
+        query = select(till.c.till_id, till.c.name, till.c.created_ms, till.c.seen_ms, till.c.revoked_ms)
+        own = query.where(till.c.club_id == opened.club.club_id).order_by(till.c.created_ms)
         return opened.database.read(lambda connection: [dict(row) for row in connection.execute(own).mappings()])
-
-
-def held_by_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:
-    """What tills may spend of members' balances, and what was written off of it (`posd.club.leases.open_leases`)."""
-    with open_club(state_dir, database_url) as opened:
-        return opened.database.read(lambda connection: open_leases(connection, opened.club.club_id))
-
-
-def write_off_till(state_dir: Path, till_id: str, database_url: str | None = None) -> dict[str, int]:
-    """Set free, by unit, what a lost till holds of members' balances. What it spent of that and reports later is
-    parked."""
-    now_ms = SystemClock().now().wall_ms
-    return _change(state_dir, database_url, lambda connection, club_id: write_off(connection, club_id, till_id, now_ms))
-
-
-def set_offline_share(state_dir: Path, percent: int, database_url: str | None = None) -> None:
-    """How much of a balance a till may keep after a visit, for when the club is away. Raises ConfigError."""
-    with open_club(state_dir, database_url) as opened:
-        settings = replace(opened.club.settings, offline_permille=10 * percent)
-        own = update(clubs).where(clubs.c.club_id == opened.club.club_id).values(settings=settings_text(settings))
-        opened.database.write(lambda connection: connection.execute(own))
 
 
 def revoke_till(state_dir: Path, till_id: str, database_url: str | None = None) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from posd.ledger.accounts import lease_of, member_of
-from posd.ledger.entries import STATEMENTS, Draft, Kind, parse_payload, unit_totals
+from posd.ledger.accounts import member_of
+from posd.ledger.entries import Draft, Kind, parse_payload, unit_totals
 
 LARGEST = 2**60
 """No amount, count or instant of a shop is larger; what is, is an error and must not reach a 64-bit column."""
@@ -49,8 +49,8 @@ class Joining:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One entry. ``moves``: unit → what the legs do to the member's own accounts; ``drawn``: (lease, unit) → what they
-    take out of leases. ``trade`` is None for enrol, link and void (a void takes back what its sale did)."""
+    """One entry. ``moves``: unit → what the legs do to the member's own accounts. ``trade`` is None for enrol, link
+    and void (a void takes back what its sale did)."""
 
     entry_id: str
     kind: Kind
@@ -58,7 +58,6 @@ class Reading:
     member_id: str | None
     ref: str | None
     moves: Mapping[str, int]
-    drawn: Mapping[tuple[str, str], int] = field(default_factory=dict)
     trade: Trade | None = None
     joining: Joining | None = None
 
@@ -76,8 +75,8 @@ def read_entry(payload: bytes) -> Reading:
 
 def _reading(draft: Draft) -> Reading:
     joins = draft.kind in {Kind.ENROL, Kind.LINK}
-    if draft.kind in STATEMENTS and (draft.legs or draft.member is not None):
-        raise Unreadable("a statement moves nothing and concerns nobody")
+    if draft.kind is Kind.READER_CHECK and (draft.legs or draft.member is not None):
+        raise Unreadable("evidence moves nothing and concerns nobody")
     return Reading(
         entry_id=draft.entry_id.hex(),
         kind=draft.kind,
@@ -85,7 +84,6 @@ def _reading(draft: Draft) -> Reading:
         member_id=None if draft.member is None else _text(draft.member),
         ref=draft.ref.hex() if draft.ref else None,
         moves=_moves(draft),
-        drawn=_drawn(draft),
         trade=_TRADES[draft.kind](draft.body) if draft.kind in _TRADES else None,
         joining=_joining(draft) if joins else None,
     )
@@ -98,26 +96,6 @@ def _moves(draft: Draft) -> dict[str, int]:
         raise Unreadable("a leg stands on another member's account")
     own = [leg for leg in draft.legs if member_of(leg.account) is not None]
     return {_text(unit): _integer(amount) for unit, amount in unit_totals(own).items() if amount}
-
-
-_ABOUT_LEASES = frozenset({Kind.LEASE, Kind.RELEASE})
-
-
-def _drawn(draft: Draft) -> dict[tuple[str, str], int]:
-    """Below zero for the entry that takes a lease up. Raises Unreadable for an entry that may not do what it does."""
-    totals: dict[tuple[str, str], int] = {}
-    if draft.kind in _ABOUT_LEASES and any(member_of(leg.account) for leg in draft.legs):
-        raise Unreadable("a lease moves no balance")
-    for leg in draft.legs:
-        lease_id = lease_of(leg.account)
-        if lease_id is not None:
-            if draft.kind is not Kind.SALE and draft.kind not in _ABOUT_LEASES:
-                raise Unreadable("this kind of entry has no business with leases")
-            if (leg.amount > 0) is not (draft.kind is Kind.LEASE and lease_id == draft.entry_id.hex()):
-                raise Unreadable("only the entry that a lease is named after fills it")
-            key = _text(lease_id), _text(leg.unit)
-            totals[key] = totals.get(key, 0) - _integer(leg.amount)
-    return totals
 
 
 def _sale(body: Mapping[str, Any]) -> Trade:
@@ -179,4 +157,4 @@ def _text(value: Any, longest: int = LONGEST) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether both databases can hold it: no NUL (PostgreSQL) and no half of a surrogate pair (UTF-8)."""
-    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

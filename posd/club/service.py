@@ -4,9 +4,8 @@ waits. Whoever changes something here rings the bell."""
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,38 +16,22 @@ from posd.clock import Clock
 from posd.club.bell import Bell, rung
 from posd.club.changes import numbered_changes
 from posd.club.database import Database
-from posd.club.deltas import read_page, rename_lost_feed, spread_s
-from posd.club.effects import Desk, refresh_members
-from posd.club.epochs import EpochState, epochs_of, grant_epoch
+from posd.club.deltas import read_page
+from posd.club.effects import Desk, refresh_member
 from posd.club.journal import Conflict, take_in
 from posd.club.keys import ClubKeys
-from posd.club.leases import grant
 from posd.club.posting import post_pending, tills_behind
 from posd.club.programs import active_programs
-from posd.club.proof import Freshness
-from posd.club.shelf import Shelf
 from posd.club.shop import Club
 from posd.club.standing import members_to_reckon
 from posd.club.tables import club as clubs
 from posd.club.tables import journal
 from posd.club.throttle import Throttle
-from posd.club.tills import Known, Newcomer, Shown, Shut, admit, adopt_key, announce_key, note_status, recognised
+from posd.club.tills import Shut, admit, admitted, note_status
 from posd.ledger.entries import Head
 from posd.ledger.members import DeltaPage
 from posd.machine import Uuid7Source
-from posd.sync.wire import (
-    Disposition,
-    EpochGrant,
-    EpochRequest,
-    KeyChange,
-    LeaseAsk,
-    LeaseReply,
-    PushReply,
-    PushRequest,
-    TillGrant,
-    TillRequest,
-    TillStatus,
-)
+from posd.sync.wire import Disposition, PushReply, PushRequest, TillGrant, TillRequest, TillStatus
 
 T = TypeVar("T")
 
@@ -78,8 +61,6 @@ class Service:
         self.ending = False
         self.heard: dict[str, int] = {}
         """Till → when it was heard of last (Unix ms), for the owner's page; kept in memory only."""
-        self.signing_key = keys.signing_key()
-        self.freshness = Freshness(clock)
         self.guesses = Throttle(WRONG_CODES, WRONG_CODES_WINDOW_S, lambda: clock.now().mono_ns)
         self._keys = keys
         self._new_id = Uuid7Source()
@@ -106,79 +87,49 @@ class Service:
 
     # ---- tills ----
 
-    async def admit(self, request: TillRequest, key: str) -> TillGrant | None:
-        newcomer, now = Newcomer(request, self._new_id().hex(), key), self.clock.now()
-        return await self.write(lambda c: admit(c, self.club, self._keys, newcomer, now))
+    async def admit(self, request: TillRequest) -> TillGrant | None:
+        till_id, now = self._new_id().hex(), self.clock.now()
+        return await self.write(lambda c: admit(c, self.club, self._keys, request, till_id, now))
 
-    async def recognised(self, till_id: str, shown: Shown) -> Shut | Known:
-        found = await self.read(lambda c: recognised(c, self.club.club_id, till_id, shown))
-        if found is Known.BY_NEW_KEY:
-            await self.write(lambda c: adopt_key(c, self.club.club_id, till_id, shown))
-        if isinstance(found, Known):
+    async def admitted(self, till_id: str, token: str) -> Shut | None:
+        shut = await self.read(lambda c: admitted(c, self.club.club_id, till_id, token))
+        if shut is None:
             self.heard[till_id] = self.clock.now().wall_ms
-        return found
+        return shut
 
-    async def announce_key(self, till_id: str, old: str, change: KeyChange) -> bool:
-        return await self.write(lambda c: announce_key(c, self.club.club_id, till_id, old, change))
-
-    async def push(self, till_id: str, request: PushRequest) -> Pushed | Shut:
+    async def push(self, till_id: str, request: PushRequest) -> Pushed:
         """Store, then post; both are on disk when this returns. An error after storing loses nothing: the till sends
         the same again and hears that it is known."""
         pushed = await run_in_threadpool(self._push, till_id, request)
         self.bell.ring()
         return pushed
 
-    def _push(self, till_id: str, request: PushRequest) -> Pushed | Shut:
+    def _push(self, till_id: str, request: PushRequest) -> Pushed:
         now_ms = self.clock.now().wall_ms
         verdict = self.database.write(lambda c: take_in(c, self.club.club_id, till_id, request, now_ms))
-        if isinstance(verdict, Shut):
-            return verdict
         head = verdict.head
         if isinstance(verdict, Conflict):
             return Pushed(PushReply(head.seq, head.hash.hex(), (), now_ms), conflict=True)
         post_pending(self.database, self.club, self._keys, till_id)
         self.reckon_tiers()
-        reply = self.database.read(lambda c: _reply(c, self.club.club_id, till_id, request, head))
-        return Pushed(replace(reply, server_time_ms=now_ms), conflict=False)
+        dispositions = self.database.read(lambda c: _dispositions(c, self.club.club_id, till_id, request))
+        seq, digest = acknowledged(request, head)
+        return Pushed(PushReply(seq, digest, dispositions, now_ms), conflict=False)
 
     async def status(self, till_id: str, status: TillStatus) -> None:
         now_ms = self.clock.now().wall_ms
         await self.write(lambda c: note_status(c, self.club.club_id, till_id, status, now_ms))
 
-    async def lease(self, till_id: str, ask: LeaseAsk) -> LeaseReply:
-        now_ms = self.clock.now().wall_ms
-        return await self.write(lambda c: grant(c, self.club.club_id, till_id, ask, now_ms))
-
-    async def grant_epoch(self, till_id: str, request: EpochRequest) -> EpochGrant | None:
-        """The epoch under which this copy of the till's ledger goes on; None: it is blocked."""
-        now_ms = self.clock.now().wall_ms
-        return await self.write(lambda c: grant_epoch(c, self.club.club_id, till_id, request, now_ms))
-
-    async def deltas(self, till_id: str, epoch: int, cursor: str | None, wait_s: int) -> DeltaPage | Shut | None:
+    async def deltas(self, till_id: str, cursor: str | None, wait_s: int) -> DeltaPage | None:
         """The next page; when there is nothing new, waits up to ``wait_s`` for news. None: unknown cursor."""
         deadline = asyncio.get_running_loop().time() + min(max(wait_s, 0), LONGEST_WAIT_S)
-        told: bool | None = None
-        feed = secrets.token_hex(4)
         with self.bell.listening() as event:
             while True:
-                page = await self.read(lambda c: self._page(c, till_id, epoch, cursor))
-                if page is None:
-                    await self.write(lambda c: rename_lost_feed(c, self.club, till_id, cursor, epoch, feed))
-                if page is None or isinstance(page, Shut) or page.has_news:
-                    return page
+                page = await self.read(lambda c: read_page(c, self.club, till_id, cursor))
                 left_s = deadline - asyncio.get_running_loop().time()
-                if left_s <= 0 or self.ending or told not in {None, page.frozen}:
+                if page is None or page.members or page.programs is not None or left_s <= 0 or self.ending:
                     return page
-                told = page.frozen
                 await rung(event, min(left_s, LOOK_AGAIN_S))
-
-    def _page(self, connection: Connection, till_id: str, number: int, cursor: str | None) -> DeltaPage | Shut | None:
-        epoch = epochs_of(connection, self.club.club_id, till_id).get(number)
-        if epoch is not None and epoch.state is EpochState.BLOCKED:
-            return Shut("copy_blocked")
-        if epoch is None or epoch.state is EpochState.CLOSED:
-            return Shut("epoch_over")
-        return read_page(connection, self.club, till_id, cursor, number)
 
     # ---- the calendar ----
 
@@ -192,9 +143,9 @@ class Service:
     def _reckon_tiers(self, connection: Connection, since: int, today: int) -> None:
         with numbered_changes(connection, self.club.club_id) as next_change:
             programs = active_programs(connection, self.club.club_id)
-            members = members_to_reckon(connection, self.club, programs, since, today) if since else ()
-            shelf, touched = Shelf(connection, self.club.club_id), dict.fromkeys(members, today)
-            refresh_members(Desk(shelf, self.club, self._keys, programs, next_change, touched))
+            desk = Desk(connection, self.club, self._keys, programs, next_change)
+            for member_id in members_to_reckon(connection, self.club, programs, since, today) if since else ():
+                refresh_member(desk, member_id, today)
         connection.execute(clubs.update().where(clubs.c.club_id == self.club.club_id).values(tiers_day=today))
 
 
@@ -203,11 +154,6 @@ def acknowledged(request: PushRequest, head: Head) -> tuple[int, str]:
     position that it just sent, because no captive portal can guess one."""
     last = request.entries[-1] if request.entries else None
     return (last.seq, last.hash) if last else (head.seq, head.hash.hex())
-
-
-def _reply(connection: Connection, club_id: str, till_id: str, request: PushRequest, head: Head) -> PushReply:
-    dispositions = _dispositions(connection, club_id, till_id, request)
-    return PushReply(*acknowledged(request, head), dispositions, spread_s=spread_s(connection, club_id))
 
 
 def _dispositions(connection: Connection, club_id: str, till_id: str, request: PushRequest) -> tuple[Disposition, ...]:

@@ -23,8 +23,7 @@ FIVE_MINUTES_MS = 300_000
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The owner's choices. ``money`` names a display unit (`posd.units`); ``country`` is the calling code for phone
-    masks; ``time_zone`` empty means the zone of the machine; ``digits`` is what Arabic pages are set in;
-    ``offline_permille``: the share of a balance that a till may keep after a visit, for when the club is away."""
+    masks; ``time_zone`` empty means the zone of the machine; ``digits`` is what Arabic pages are set in."""
 
     money: str = "toman"
     language: str = "en"
@@ -32,15 +31,12 @@ class Settings:
     digits: str = "arab"
     country: str = "98"
     time_zone: str = ""
-    offline_permille: int = 500
 
     def __post_init__(self) -> None:
         _one_of("money", self.money, tuple(DISPLAY_UNITS))
         _one_of("language", self.language, LANGUAGES)
         _one_of("calendar", self.calendar, CALENDARS)
         _one_of("digits", self.digits, DIGITS)
-        if not 0 <= self.offline_permille <= 1000:
-            raise ConfigError("the share that tills may keep is between 0 and 100 percent")
         if self.time_zone:
             _zone(self.time_zone)
 

@@ -17,24 +17,20 @@ PLAIN_WINDOW_DAYS = 365
 
 
 _SPENT = (
-    select(spend.c.member_id, spend.c.currency, func.sum(spend.c.amount_minor))
-    .where(spend.c.club_id == bindparam("club_id"), spend.c.member_id.in_(bindparam("member_ids", expanding=True)))
+    select(spend.c.currency, func.sum(spend.c.amount_minor))
+    .where(spend.c.club_id == bindparam("club_id"), spend.c.member_id == bindparam("member_id"))
     .where(spend.c.day >= bindparam("first"))
-    .group_by(spend.c.member_id, spend.c.currency)
+    .group_by(spend.c.currency)
 )
 
 
-def standings_of(
-    connection: Connection, club: Club, programs: Sequence[Program], member_ids: Sequence[str], today: int
-) -> dict[str, tuple[dict[str, int], str | None]]:
-    """Member → ``(progress, tier)``: minor amounts bought in the window, by currency, and the code of the tier they
-    reach."""
-    since = {"club_id": club.club_id, "member_ids": member_ids, "first": window_start(programs, today)}
-    progress: dict[str, dict[str, int]] = {member_id: {} for member_id in member_ids}
-    for member_id, currency, total in connection.execute(_SPENT, since):
-        progress[member_id][str(currency)] = max(0, int(total))
-    counts = tier_currency(programs, club)
-    return {who: (bought, tier_for(programs, bought.get(counts, 0))) for who, bought in progress.items()}
+def standing_of(
+    connection: Connection, club: Club, programs: Sequence[Program], member_id: str, today: int
+) -> tuple[dict[str, int], str | None]:
+    """``(progress, tier)``: minor amounts bought in the window, by currency, and the code of the tier they reach."""
+    since = {"club_id": club.club_id, "member_id": member_id, "first": window_start(programs, today)}
+    progress = {str(currency): max(0, int(total)) for currency, total in connection.execute(_SPENT, since)}
+    return progress, tier_for(programs, progress.get(tier_currency(programs, club), 0))
 
 
 def window_start(programs: Sequence[Program], today: int) -> int:

@@ -65,23 +65,6 @@ till = Table(
     _maybe("seen_ms"),
     _maybe("pushed_ms"),
     _text("status"),
-    _text("public_key"),
-    _text("next_key"),
-    _text("words"),
-)
-
-till_epoch = Table(
-    "till_epoch",
-    metadata,
-    _id("club_id"),
-    _id("till_id"),
-    _key("epoch"),
-    _number("parent"),
-    _number("base_epoch"),
-    _number("base_seq"),
-    Column("base_hash", LargeBinary, nullable=False),
-    _text("state"),
-    _number("granted_ms"),
 )
 
 invitation = Table(
@@ -93,8 +76,6 @@ invitation = Table(
     _text("boot"),
     _number("made_mono_ns"),
     _maybe("used_ms"),
-    Column("uses_left", BigInteger, nullable=False, server_default="1"),
-    Column("life_ms", BigInteger, nullable=False, server_default="86400000"),
 )
 
 head = Table(
@@ -121,7 +102,6 @@ journal = Table(
     _text("state", "accepted"),
     _text("reason"),
     _text("waits_for"),
-    _maybe("booked_epoch"),
     Index("journal_waits", "club_id", "waits_for"),
     Index("journal_state", "club_id", "state"),
 )
@@ -177,26 +157,6 @@ card_key = Table(
 )
 
 balance = Table("balance", metadata, _id("club_id"), _id("member_id"), _id("unit"), _number("amount"))
-
-lease = Table(
-    "lease",
-    metadata,
-    _id("club_id"),
-    _id("member_id"),
-    _id("lease_id"),
-    _id("unit"),
-    _text("till_id"),
-    _number("epoch"),
-    _text("incarnation"),
-    _number("granted"),
-    _number("spent"),
-    _number("returned"),
-    _number("taken"),
-    _number("recalled"),
-    _number("made_ms"),
-    _maybe("written_off_ms"),
-    Index("lease_till", "club_id", "till_id"),
-)
 
 movement = Table(
     "movement",

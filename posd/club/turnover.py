@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from posd.club.effects import Desk, Place, sale_row, sorted_json, trade_of
+import json
+
+from posd.club.effects import Desk, Place, sale_row, trade_of
 from posd.club.reading import Reading, Trade
+from posd.club.rows import add, change, put
 from posd.club.tables import NO_MEMBER, day_total, sale
 from posd.ledger.entries import Kind
 
@@ -16,7 +19,8 @@ def record_trade(desk: Desk, place: Place, reading: Reading, state: str) -> None
     When it is posted later, only its state changes."""
     member_id = reading.member_id or NO_MEMBER
     if sale_row(desk, member_id, reading.entry_id) is not None:
-        desk.shelf.change(sale, (member_id, reading.entry_id), state=state)
+        key = {"club_id": desk.club_id, "member_id": member_id, "entry_id": reading.entry_id}
+        change(desk.connection, sale, key, state=state)
         return
     trade = reading.trade
     if reading.kind is Kind.VOID and reading.ref is not None:
@@ -28,8 +32,10 @@ def record_trade(desk: Desk, place: Place, reading: Reading, state: str) -> None
 
 
 def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) -> None:
-    desk.shelf.put(
+    put(
+        desk.connection,
         sale,
+        club_id=desk.club_id,
         member_id=reading.member_id or NO_MEMBER,
         entry_id=reading.entry_id,
         till_id=place.till_id,
@@ -41,16 +47,22 @@ def _show(desk: Desk, place: Place, reading: Reading, trade: Trade, state: str) 
         currency=trade.currency,
         total_minor=trade.total_minor,
         payable_minor=trade.payable_minor,
-        earned=sorted_json(dict(trade.earned)),
-        spent=sorted_json(dict(trade.spent)),
+        earned=json.dumps(dict(trade.earned), sort_keys=True),
+        spent=json.dumps(dict(trade.spent), sort_keys=True),
     )
 
 
 def _count_day(desk: Desk, place: Place, reading: Reading, trade: Trade) -> None:
-    desk.shelf.add(
-        day_total,
-        (place.day, place.till_id, trade.currency, int(reading.member_id is not None)),
-        sales=SALES.get(reading.kind, 0),
-        total_minor=trade.total_minor,
-        reward_minor=trade.reward_minor,
-    )
+    key = {
+        "club_id": desk.club_id,
+        "day": place.day,
+        "till_id": place.till_id,
+        "currency": trade.currency,
+        "carded": int(reading.member_id is not None),
+    }
+    figures = {
+        "sales": SALES.get(reading.kind, 0),
+        "total_minor": trade.total_minor,
+        "reward_minor": trade.reward_minor,
+    }
+    add(desk.connection, day_total, key, figures)

@@ -13,12 +13,7 @@ TENDER = "shop:tender"
 REWARDS = "club:rewards"
 """Money that the customer does not pay because of points, credit or a discount."""
 
-LEASED = "club:leased"
-"""Counter-account of every lease: what the club has set apart."""
-
 _MEMBER = "member:"
-_HOUSE = frozenset({"club", "shop"})
-_LEASE = "lease:"
 
 
 def member_account(member_id: str) -> str:
@@ -26,23 +21,6 @@ def member_account(member_id: str) -> str:
     return _MEMBER + member_id
 
 
-def group_of(account: str) -> str:
-    """The line of a statement that an account belongs to: the shop's and the club's own stand alone, those with an id
-    (members' and others) share one line, ``member:*``."""
-    owner, colon, _ = account.partition(":")
-    return account if owner in _HOUSE else owner + colon + "*"
-
-
 def member_of(account: str) -> str | None:
     """The member whose account it is, or None."""
     return account[len(_MEMBER) :] if account.startswith(_MEMBER) else None
-
-
-def lease_account(lease_id: str) -> str:
-    """Where the rest of a lease stands: what this till may still spend of it."""
-    return _LEASE + lease_id
-
-
-def lease_of(account: str) -> str | None:
-    """The lease whose account it is, or None."""
-    return account[len(_LEASE) :] if account.startswith(_LEASE) else None

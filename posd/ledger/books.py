@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from posd.errors import PosdError
-from posd.ledger.accounts import lease_of
 from posd.ledger.club_cache import remember_provisional
 from posd.ledger.connection import savepoint
 from posd.ledger.entries import RESOLVING, Draft, Entry, Head, encode_payload, placed
 from posd.ledger.members import MemberRow
-from posd.ledger.requests import AlreadyResolved, Archived, RequestConflict, RequestKey
-from posd.ledger.rows import archived_seq_of, entry_by_id, head_of, requested, resolution_of
+from posd.ledger.requests import AlreadyResolved, RequestConflict, RequestKey
+from posd.ledger.rows import entry_by_id, head_of, requested, resolution_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -38,8 +37,6 @@ class Books:
         self.db = db
         self.till_id = till_id
         self.head = head_of(db, epoch)
-        self.lease_head: Head | None = None
-        """The last entry of this connection that touched a lease."""
 
     def mark_verified(self, head: Head) -> None:
         """The next start need not check again what stands up to ``head``."""
@@ -52,8 +49,8 @@ class Books:
     def book(self, slip: Slip) -> Entry:
         """The entry of the slip; the one that stands when its id or its request was booked before (I4).
 
-        Raises `RequestConflict`, `AlreadyResolved`, `Archived`, or ValueError for what the schema refuses; the
-        transaction's other entries stay as they are.
+        Raises `RequestConflict`, `AlreadyResolved`, or ValueError for what the schema refuses; the transaction's other
+        entries stay as they are.
         """
         if slip.request is not None and (booked := requested(self.db, slip.request)) is not None:
             return booked
@@ -85,12 +82,7 @@ class Books:
         except sqlite3.IntegrityError as error:
             return self._standing_instead(slip, error)
         self.head = Head(entry.epoch, entry.seq, entry.hash)
-        self._note_leases(draft, entry)
         return entry
-
-    def _note_leases(self, draft: Draft, entry: Entry) -> None:
-        if any(lease_of(leg.account) for leg in draft.legs):
-            self.lease_head = Head(entry.epoch, entry.seq, entry.hash)
 
     def _standing_instead(self, slip: Slip, refusal: sqlite3.IntegrityError) -> Entry:
         draft = slip.draft
@@ -98,13 +90,9 @@ class Books:
         if standing is not None:
             if encode_payload(replace(standing.draft, at=draft.at)) != slip.payload:
                 raise RequestConflict(f"entry id {draft.entry_id.hex()} is another fact already (seq {standing.seq})")
-            self._note_leases(draft, standing)
             return standing
         if draft.kind in RESOLVING and draft.ref is not None:
             resolution = resolution_of(self.db, draft.ref)
             if resolution is not None:
                 raise AlreadyResolved(resolution)
-        archived = archived_seq_of(self.db, draft)
-        if archived is not None:
-            raise Archived(archived)
         raise ValueError(f"the ledger cannot hold this {draft.kind.value}: {refusal}") from refusal

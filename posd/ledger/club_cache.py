@@ -10,10 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from posd.ledger.accounts import lease_account
 from posd.ledger.connection import savepoint
 from posd.ledger.members import DeltaPage, MemberRow
-from posd.ledger.spending import Spending
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -30,7 +28,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, (select feed from till_state), 0)
 on conflict (member_id) do update set
     name = excluded.name, phone_mask = excluded.phone_mask, tier = excluded.tier, balances = excluded.balances,
     progress = excluded.progress, state = excluded.state, feed = excluded.feed, provisional = 0,
-    included_seq = iif(version = excluded.version and feed = excluded.feed and not provisional,
+    included_seq = iif(version = excluded.version and not provisional,
                        max(included_seq, excluded.included_seq), excluded.included_seq),
     version = excluded.version
 where provisional or feed < excluded.feed or version <= excluded.version
@@ -45,30 +43,15 @@ def apply_page(books: Books, page: DeltaPage) -> int:
         told = sum(_apply_member(db, row, page.posted_seq) for row in page.members)
         if page.programs is not None:
             _replace_programs(db, page.programs)
-        for lease_id in page.recalled:
-            db.execute("update lease set recalled = 1 where account = ?", (lease_account(lease_id),))
         db.execute("update till_state set cursor = ?", (page.cursor,))
-        _hear_spending(db, page)
         if not page.more:
             _sweep(db)
-            db.execute("update till_state set told_seq = max(told_seq, ?)", (page.posted_seq,))
     return told
-
-
-def _hear_spending(db: Database, page: DeltaPage) -> None:
-    """Only a page of our own epoch speaks of this ledger, and none while the club has not granted one yet."""
-    said = "update till_state set spending = ? where epoch = ? and spending <> 'doubted'"
-    db.execute(said, (Spending.FROZEN if page.frozen else Spending.FREE, page.epoch))
 
 
 def begin_anew(books: Books) -> None:
     """Forget the cursor, keep the members until the club has told them again."""
     books.db.execute("update till_state set cursor = null, feed = feed + 1")
-
-
-def void_leases(books: Books) -> None:
-    """This ledger may not know what was spent of its leases: nothing is taken out of them any more, nor given back."""
-    books.db.execute("delete from lease")
 
 
 def remember_provisional(db: Database, row: MemberRow, seq: int) -> None:

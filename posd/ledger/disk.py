@@ -15,7 +15,6 @@ NETWORK = frozenset(
 )
 """File systems whose locks and shared memory SQLite's WAL cannot rely on (sqlite.org/wal.html)."""
 VOLATILE = frozenset({"tmpfs", "ramfs"})
-_PART = 1024 * 1024
 
 
 def filesystem_of(path: Path, mountinfo: str) -> str:
@@ -61,7 +60,7 @@ def unwritable(path: Path, error: OSError) -> LedgerUnwritable:
         case errno.EACCES | errno.EPERM:
             advice = f"permission denied: chown the directory to this user (uid {os.getuid()})"
         case _:
-            advice = "look at the health of the disk (dmesg, smartctl) and its free space"
+            advice = "check the path and the disk"
     return LedgerUnwritable(f"cannot write at {path} ({error.strerror}); {advice}")
 
 
@@ -69,25 +68,6 @@ def sync_directory(directory: Path) -> None:
     """fsync(2) of the directory: a new file's name survives a power cut only after this."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_anew(path: Path) -> None:
-    """Give the disk once more what reads from ``path``, if there is such a file.
-
-    When fsync(2) fails, Linux takes the pages for written: they go on reading well, a later fsync leaves them out, and
-    a power cut takes them (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
-    """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        offset = 0
-        while part := os.pread(descriptor, _PART, offset):
-            offset += os.pwrite(descriptor, part, offset)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -133,11 +113,7 @@ class Ballast:
 
     @property
     def held(self) -> bool:
-        """A power cut may have left the name without the space."""
-        try:
-            return self._size == 0 or self._path.stat().st_size == self._size
-        except OSError:
-            return False
+        return self._size == 0 or self._path.exists()
 
     def hold(self) -> bool:
         """Take the space while twice as much is free; says whether it is held."""

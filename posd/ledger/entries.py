@@ -30,20 +30,10 @@ class Kind(StrEnum):
     """A member joined; body: member, sealed personal data, card keys."""
     LINK = "link"
     """A further card now belongs to a member."""
-    LEASE = "lease"
-    """The club set a part of a member's balance apart for this till; the entry's id names the lease."""
-    RELEASE = "release"
-    """The till gives back what it did not spend of its leases of a member."""
     READER_CHECK = "reader_check"
     """Evidence: a reader was tested; body: reader, driver, identity, level, results. Moves nothing."""
-    CLOSE = "close"
-    """A period was closed; body: its totals and those of all time (`posd.ledger.totals`). Moves nothing."""
-    CHECKPOINT = "checkpoint"
-    """What all accounts hold here, and up to where entries may leave the file (`posd.ledger.totals`). Moves nothing."""
 
 
-STATEMENTS = frozenset({Kind.READER_CHECK, Kind.CLOSE, Kind.CHECKPOINT})
-"""Kinds without legs and without a member."""
 RESOLVING = frozenset({Kind.VOID})
 """Kinds that resolve the entry named by ``ref``; at most one such entry may name it (I5)."""
 
@@ -109,10 +99,6 @@ class Head:
     epoch: int
     seq: int
     hash: bytes
-
-
-BEGINNING = Head(0, 0, GENESIS)
-"""Before the first entry of all."""
 
 
 def unit_totals(legs: Sequence[Leg]) -> dict[str, int]:

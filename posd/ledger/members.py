@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from posd.ledger.leases import Held
-
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
@@ -44,20 +42,6 @@ class DeltaPage:
     programs: tuple[Mapping[str, Any], ...] | None = None
     """The whole set of programs in force when it changed, else None."""
     more: bool = False
-    recalled: tuple[str, ...] = ()
-    """Leases that the club asks back: their members stand at other tills."""
-    spread_s: int = 0
-    """Over how long the club's tills shall come back when it was away."""
-    posted_hash: str = ""
-    """Hash (hex) of our own entry ``posted_seq``; a page that names another was made for a copy of this ledger."""
-    epoch: int = 0
-    """For which epoch of this till the page was made; 0: the club does not say."""
-    frozen: bool = False
-    """The till has more than one copy: nothing may be spent until the owner says which one it is."""
-
-    @property
-    def has_news(self) -> bool:
-        return bool(self.members or self.recalled) or self.programs is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +50,3 @@ class Standing:
 
     row: MemberRow
     balances: Mapping[str, int]
-    leases: tuple[Held, ...] = ()
-    """What this till may spend of the balances, oldest first."""

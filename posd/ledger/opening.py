@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from posd.errors import LedgerBroken, LedgerError
 from posd.ledger.books import Books
 from posd.ledger.connection import CREATION, WRITING, apply, connect_writer, transaction
-from posd.ledger.disk import sync_directory, unwritable, write_anew
+from posd.ledger.disk import sync_directory
 from posd.ledger.entries import Head
-from posd.ledger.migrations import bring_up, scripts, version_of
-from posd.ledger.rows import cut_of
+from posd.ledger.migrations import migrate, scripts, version_of
 from posd.ledger.trouble import as_ledger_error
 from posd.ledger.verify import verify_entries
-from posd.ledger.witness import Witness
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -35,20 +33,14 @@ def open_books(path: Path, till_id: str | None, epoch: int | None, mint_id: Call
     """
     try:
         with ExitStack() as unless_well:
-            witness = Witness(path)
-            witness.ask(till_id, epoch)
-            write_anew(path.with_name(path.name + "-wal"))  # whoever wrote it may have died of a failing disk
             db = connect_writer(path)
             unless_well.callback(db.close)
             _bring_up_to_date(db, path)
             books = _named(db, till_id, epoch, mint_id)
             _check_new_entries(books)
-            witness.tell(books.till_id, books.head.epoch)
             unless_well.pop_all()
     except sqlite3.Error as error:
         raise as_ledger_error(path, error) from error
-    except OSError as error:
-        raise unwritable(path, error) from error
     return books
 
 
@@ -62,7 +54,7 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
         )
     if version == 0:
         apply(db, CREATION)
-    bring_up(db, path, steps)
+    migrate(db, steps)
     apply(db, WRITING)
     sync_directory(path.parent)  # also after an error: an old log must not come back under its name
 
@@ -77,16 +69,18 @@ def _named(db: Database, till_id: str | None, epoch: int | None, mint_id: Callab
         stored, stored_epoch, entries = db.execute(
             "select till_id, epoch, exists (select 1 from entry) from till_state"
         ).fetchone()
-        wanted = (stored if till_id is None else till_id, max(stored_epoch, epoch or 0))
+        wanted = (stored if till_id is None else till_id, stored_epoch if epoch is None else epoch)
         if entries and wanted[0] != stored:
             raise LedgerError(
                 f"this ledger belongs to till {stored}, not to {wanted[0]}: enrol this machine as {stored}, "
                 "or move the ledger away and begin a new one"
             )
+        if wanted[1] < stored_epoch:
+            raise LedgerError(
+                f"this ledger is in epoch {stored_epoch} already, {wanted[1]} is over: enrol the till anew"
+            )
         if wanted != (stored, stored_epoch):
             db.execute("update till_state set till_id = ?, epoch = ?", wanted)
-        if wanted[1] > stored_epoch:
-            db.execute("delete from lease")  # those of the epoch before are void
     return Books(db, *wanted)
 
 
@@ -95,8 +89,7 @@ def _check_new_entries(books: Books) -> None:
         "select coalesce(entry.epoch, 0), verified_seq, verified_hash from till_state "
         "left join entry on entry.seq = verified_seq"
     ).fetchone()
-    start = max(cut_of(books.db), Head(*row), key=lambda head: head.seq)
-    report = verify_entries(books.db, books.till_id, start)
+    report = verify_entries(books.db, books.till_id, Head(*row))
     if report.broken is not None:
         raise LedgerBroken(
             f"the ledger is broken: {report.broken}. Keep the file, run `posd ledger verify`, restore from the club"

@@ -9,45 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posd.clock import Instant
-from posd.ledger.accounts import lease_of, member_account
+from posd.ledger.accounts import member_account
 from posd.ledger.connection import connect_reader, snapshot
-from posd.ledger.entries import Entry, Head, Kind, parse_payload
-from posd.ledger.leases import Held, OpenLease
+from posd.ledger.entries import Entry, Head, Kind
 from posd.ledger.members import MemberRow, Standing
 from posd.ledger.requests import RequestKey
-from posd.ledger.rows import SELECT_ENTRY, cut_of, entry_by_id, head_of, requested
-from posd.ledger.spending import EpochState, Spending
-from posd.ledger.trouble import raises_our_errors
+from posd.ledger.rows import SELECT_ENTRY, entry_by_id, head_of, requested
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 SELECT_MEMBER = """
 select member_id, name, phone_mask, tier, balances, progress, version, state, included_seq from member """
-# What the club's balances lack: later entries, and withheld ones. The glob lets it use its index.
 OWN_LEGS = """
-select unit, sum(amount) from (
-    select unit, amount from leg where account = ?1 and account glob 'member:*' and seq > ?2
-    union all
-    select unit, amount from leg where account = ?1 and account glob 'member:*' and seq <= ?2
-       and seq in (select seq from outbox where seq <= (select acked_seq from till_state)))
-group by unit"""
-LEASES = "select account, unit, rest from lease where member = ? order by seq, unit"
-OPEN_LEASES = """
-select account, json_group_object(unit, rest), lease.member, max(recalled), payload from lease
-join entry using (seq) group by account order by max(recalled) desc, seq limit ?"""
-ACCOUNT = """
-select unit, sum(amount) from (
-    select unit, amount from opening where account = ? union all select unit, amount from leg where account = ?)
-group by unit"""
-DEPTH = "select count(*) from outbox where seq > (select acked_seq from till_state)"
-BACKLOG = """
-select payload, attempts, reason, next_boot, next_mono_ns from outbox join entry using (seq)
- where seq > (select acked_seq from till_state) order by seq limit 1"""
+select unit, sum(amount) from leg
+where account = ? and account glob 'member:*' and seq > ? group by unit"""  # the glob lets it use its index
 COUNTS = """
-select (select coalesce(max(seq), 0) from entry),
-       (select count(*) from outbox where seq > (select acked_seq from till_state)),
-       (select count(*) from parked),
+select (select coalesce(max(seq), 0) from entry), (select count(*) from outbox), (select count(*) from parked),
        (select count(*) from member)"""
 SHOWN = tuple(kind.value for kind in (Kind.SALE, Kind.REFUND, Kind.VOID))
 RETURNS = tuple(kind.value for kind in (Kind.REFUND, Kind.VOID))
@@ -89,15 +67,10 @@ class Parked:
     reason: str
 
 
-@raises_our_errors
 class Reader:
-    """Questions to the ledger. ``path`` may be open elsewhere, in this process or another.
-
-    Every question raises `LedgerBroken` for a damaged file and `LedgerUnwritable` for a disk that does not answer.
-    """
+    """Questions to the ledger. ``path`` may be open elsewhere, in this process or another."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.db: Database = connect_reader(path)
 
     def close(self) -> None:
@@ -113,11 +86,6 @@ class Reader:
         """The newest entry's position."""
         return head_of(self.db, self._one("select epoch from till_state"))
 
-    def epoch_state(self) -> EpochState:
-        """Which epoch is written, and whether anything may be spent from this ledger."""
-        epoch, spending = self.db.execute("select epoch, spending from till_state").fetchone()
-        return EpochState(epoch, Spending(spending))
-
     def acked_head(self) -> Head:
         """Up to where the club has the journal."""
         acked = "select coalesce(entry.epoch, till_state.epoch), acked_seq, acked_hash from till_state "
@@ -125,10 +93,6 @@ class Reader:
 
     def acked_seq(self) -> int:
         return int(self._one("select acked_seq from till_state"))
-
-    def cut(self) -> Head:
-        """Where this file begins: the last archived entry, or the beginning of all."""
-        return cut_of(self.db)
 
     def entry(self, entry_id: bytes) -> Entry | None:
         return entry_by_id(self.db, entry_id)
@@ -157,13 +121,10 @@ class Reader:
     def pending(self, after_seq: int = 0, limit: int = 500, max_bytes: int = 256 * 1024) -> tuple[Entry, ...]:
         """The next entries for the club after ``after_seq``: at most ``limit`` and ``max_bytes`` of payload, but at
         least one when there is one."""
-        return self.run(max(after_seq, self.acked_seq()), limit, max_bytes)
-
-    def run(self, after_seq: int, limit: int, max_bytes: int) -> tuple[Entry, ...]:
-        """The entries after ``after_seq``, acknowledged or not, bounded as `pending`."""
         batch: list[Entry] = []
         size = 0
-        for entry in self._entries("where seq > ? order by seq limit ?", after_seq, limit):
+        where = "where seq > max(?, (select acked_seq from till_state)) order by seq limit ?"
+        for entry in self._entries(where, after_seq, limit):
             size += len(entry.payload)
             if batch and size > max_bytes:
                 break
@@ -171,17 +132,13 @@ class Reader:
         return tuple(batch)
 
     def outbox_depth(self) -> int:
-        """How many entries wait to be sent; a withheld one waits no longer once the club has its place."""
-        return int(self._one(DEPTH))
-
-    def withheld(self) -> tuple[Entry, ...]:
-        """Entries of which the club may have no more than the place in the chain."""
-        return tuple(self._entries("where seq in (select seq from outbox where state = 'quarantined') order by seq"))
+        return int(self._one("select count(*) from outbox"))
 
     def backlog(self) -> Backlog:
         """How much waits for the club, since when, and what came of trying."""
+        first = "select payload, attempts, reason, next_boot, next_mono_ns from outbox join entry using (seq)"
         with snapshot(self.db):
-            row = self.db.execute(BACKLOG).fetchone()
+            row = self.db.execute(first + " order by seq limit 1").fetchone()
             depth = self.outbox_depth()
         if row is None:
             return Backlog(0)
@@ -203,18 +160,6 @@ class Reader:
         """The member whom a card or phone key names; `posd.cards.identity.card_key` makes it."""
         return self._standing("where member_id = (select member_id from member_key where key = ?)", key)
 
-    def open_leases(self, limit: int = -1) -> tuple[OpenLease, ...]:
-        """Leases that hold something, of all members: those that the club asks for, then the oldest; at most ``limit``
-        unless it is below zero."""
-        return tuple(_open_lease(*row) for row in self.db.execute(OPEN_LEASES, (limit,)))
-
-    def holds_entry(self, head: Head) -> bool:
-        """Whether ``head`` is a position of this journal, archived or not."""
-        if head.seq <= self.cut().seq:
-            return True
-        found = "select 1 from entry where seq = ? and epoch = ? and hash = ?"
-        return self.db.execute(found, (head.seq, head.epoch, head.hash)).fetchone() is not None
-
     def programs(self) -> tuple[Mapping[str, Any], ...]:
         """The programs in force, as the club sent them."""
         return tuple(json.loads(row[0]) for row in self.db.execute("select document from program order by n"))
@@ -227,8 +172,9 @@ class Reader:
     # Figures
 
     def balance(self, account: str) -> dict[str, int]:
-        """Sum of an account's legs since the beginning of all, by unit. (What a member may spend is `standing`.)"""
-        return dict(self.db.execute(ACCOUNT, (account, account)).fetchall())
+        """Sum of an account's legs in this journal, by unit. (What a member may spend is `standing`.)"""
+        rows = self.db.execute("select unit, sum(amount) from leg where account = ? group by unit", (account,))
+        return dict(rows.fetchall())
 
     def counts(self) -> dict[str, int]:
         """Cheap figures for metrics: ``entries``, ``outbox``, ``parked``, ``members``."""
@@ -241,21 +187,11 @@ class Reader:
                 return None
             keys = self.db.execute("select key from member_key where member_id = ? order by key", (row[0],)).fetchall()
             own = self.db.execute(OWN_LEGS, (member_account(row[0]), row[8])).fetchall()
-            leases = self._leases(row[0])
         member = _member(row, tuple(key for (key,) in keys))
         balances = dict(member.balances)
         for unit, amount in own:
             balances[unit] = balances.get(unit, 0) + amount
-        return Standing(member, balances, leases)
-
-    def _leases(self, member_id: str) -> tuple[Held, ...]:
-        """What may be spent; nothing while this ledger has a copy. (Those of an older epoch went when it ended.)"""
-        if self.epoch_state().frozen:
-            return ()
-        rests: dict[str, dict[str, int]] = {}
-        for account, unit, rest in self.db.execute(LEASES, (member_id,)):
-            rests.setdefault(lease_of(account) or "", {})[unit] = rest
-        return tuple(Held(lease_id, amounts) for lease_id, amounts in rests.items())
+        return Standing(member, balances)
 
     def _entries(self, where: str, *values: object) -> Iterator[Entry]:
         return (Entry(*row) for row in self.db.execute(SELECT_ENTRY + where, values))
@@ -269,9 +205,3 @@ def _member(row: tuple[Any, ...], keys: tuple[str, ...]) -> MemberRow:
     return MemberRow(
         member_id, name, phone_mask, tier, json.loads(balances), keys, version, json.loads(progress), state
     )
-
-
-def _open_lease(account: str, rests: str, member_id: str, recalled: int, payload: bytes) -> OpenLease:
-    taken = parse_payload(payload)
-    held = Held(lease_of(account) or "", json.loads(rests))
-    return OpenLease(member_id, held, taken.at, taken.body["incarnation"], bool(recalled))

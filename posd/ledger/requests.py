@@ -36,14 +36,6 @@ class RequestConflict(NotBooked):
     """The same request key, or the same entry id, was used for something else."""
 
 
-class Archived(NotBooked):
-    """What the draft wants is booked since long and has left the file; nothing is booked twice for that (I4, I5)."""
-
-    def __init__(self, seq: int) -> None:
-        super().__init__(f"this was booked before as entry {seq}; it is in an archive of this ledger")
-        self.seq = seq
-
-
 class AlreadyResolved(NotBooked):
     """The entry that the draft wants to resolve is resolved already, by ``entry`` (I5)."""
 

@@ -11,21 +11,14 @@ from posd.clock import Instant
 from posd.ledger.migrations import version_of
 from posd.ledger.reader import Reader
 
-TRIAL_BALANCE = """
-select account, unit, sum(amount) from (
-    select account, unit, amount from opening union all select account, unit, amount from leg)
-group by account, unit order by account, unit"""
-
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """``first`` and ``last``: when the first and the last entry in this file were made; ``archived``: how many before
-    them were archived, of ``entries`` in all time. Sizes in bytes."""
+    """``first`` and ``last``: when the first and the last entry were made. Sizes in bytes."""
 
     till_id: str
     epoch: int
     entries: int
-    archived: int
     by_kind: dict[str, int]
     legs: int
     first: Instant | None
@@ -47,14 +40,13 @@ def stats(reader: Reader) -> Stats:
     """Reads every row of the journal once; not for the sale path."""
     db = reader.db
     head, counts = reader.head(), reader.counts()
-    first, last = reader.entry_by_seq(reader.cut().seq + 1), reader.entry_by_seq(head.seq)
+    first, last = reader.entry_by_seq(1), reader.entry_by_seq(head.seq)
     path = Path(db.execute("pragma database_list").fetchone()[2])
     wal = path.with_name(path.name + "-wal")
     return Stats(
         till_id=reader.till_id(),
         epoch=head.epoch,
         entries=head.seq,
-        archived=reader.cut().seq,
         by_kind=dict(db.execute("select kind, count(*) from entry group by kind order by kind").fetchall()),
         legs=db.execute("select count(*) from leg").fetchone()[0],
         first=None if first is None else first.draft.at,
@@ -73,7 +65,7 @@ def stats(reader: Reader) -> Stats:
 def trial_balance(reader: Reader) -> dict[str, dict[str, int]]:
     """Account → unit → sum of its legs. Over all accounts each unit sums to zero (I3)."""
     balances: dict[str, dict[str, int]] = {}
-    rows = reader.db.execute(TRIAL_BALANCE)
+    rows = reader.db.execute("select account, unit, sum(amount) from leg group by account, unit order by account, unit")
     for account, unit, amount in rows:
         balances.setdefault(account, {})[unit] = amount
     return balances

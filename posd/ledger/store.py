@@ -5,7 +5,6 @@ Everything that writes returns a Future that resolves when it is on disk, and ne
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -17,23 +16,19 @@ from typing import Protocol, Self, TypeVar
 from posd.clock import Clock, Instant
 from posd.errors import LedgerUnwritable
 from posd.ledger.books import Books, Slip
-from posd.ledger.closing import close_period
-from posd.ledger.club_cache import apply_page, begin_anew, void_leases
+from posd.ledger.club_cache import apply_page, begin_anew
 from posd.ledger.delivery import LedgerForked, Verdict, acknowledge, record_attempt
 from posd.ledger.disk import Ballast, FileLock, prepare_directory
-from posd.ledger.entries import Draft, Entry, Head, encode_payload
-from posd.ledger.epochs import begin_epoch, doubt, set_acknowledged
-from posd.ledger.mark import Mark
+from posd.ledger.entries import Draft, Entry, encode_payload
 from posd.ledger.members import DeltaPage, MemberRow
 from posd.ledger.opening import NewerSchema, open_books
 from posd.ledger.reader import Backlog, Parked, Reader
-from posd.ledger.requests import AlreadyResolved, Archived, NotBooked, RequestConflict, RequestKey
+from posd.ledger.requests import AlreadyResolved, NotBooked, RequestConflict, RequestKey
 from posd.ledger.writer import Writer
 from posd.machine import Uuid7Source
 
 __all__ = [
     "AlreadyResolved",
-    "Archived",
     "Backlog",
     "LedgerForked",
     "NotBooked",
@@ -46,8 +41,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
 BALLAST_BYTES = 8 * 1024 * 1024
 """Held back for a full disk: room for some thousand sales."""
 
@@ -55,7 +48,7 @@ BALLAST_BYTES = 8 * 1024 * 1024
 class _Writing(Protocol):
     @property
     def fault(self) -> str | None: ...
-    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]: ...
+    def submit(self, work: Callable[[Books], T]) -> Future[T]: ...
     def close(self) -> None: ...
 
 
@@ -65,7 +58,7 @@ class _Refusing:
     def __init__(self, reason: str) -> None:
         self.fault = reason
 
-    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
+    def submit(self, work: Callable[[Books], T]) -> Future[T]:
         future: Future[T] = Future()
         future.set_exception(LedgerUnwritable(self.fault))
         return future
@@ -92,13 +85,11 @@ class Store:
             unless_open.callback(self._lock.release)
             self._ballast = Ballast(path.with_name(path.name + ".reserve"), ballast_bytes)
             self._ballast.hold()
-            self._mark = Mark(path.with_name(path.name + ".mark"))
             self._writing = self._start_writing(till_id, epoch)
             unless_open.callback(self._writing.close)
             reader = self.reader()
             self.till_id = reader.till_id()
             self._head_seq = reader.head().seq
-            self._look_at_the_mark(reader)
             unless_open.pop_all()
 
     @classmethod
@@ -114,8 +105,8 @@ class Store:
         """Open the ledger, making it when there is none, and check what was booked since it was last opened.
 
         ``till_id``: None takes the ledger's own, or mints one for a new ledger. An empty journal takes any name; after
-        its first entry another one is refused. ``epoch``: a higher one than the ledger's own begins a new chain.
-        ``ballast_bytes`` are held back for a full disk (0: none).
+        its first entry another one is refused. ``epoch``: None takes the ledger's own; a higher one, granted by the
+        club, begins a new chain. ``ballast_bytes`` are held back for a full disk (0: none).
 
         Raises `LedgerInUse` (names the process), `LedgerUnwritable` (directory, disk, network file system),
         `LedgerBroken` (names the first broken entry) or `LedgerError` (another till's ledger). A ledger of a newer posd
@@ -138,11 +129,6 @@ class Store:
     def fault(self) -> str | None:
         """Why nothing can be booked now, and what to do; None when all is well. It heals by itself."""
         return self._writing.fault
-
-    @property
-    def incarnation(self) -> str:
-        """Changes when this ledger was found to be older than the till."""
-        return self._mark.incarnation
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -172,7 +158,6 @@ class Store:
 
         The same entry id, or the same request, answers with the entry that stands (I4). The future fails with
         `RequestConflict` (id or request used for something else), `AlreadyResolved` (with the void that stands),
-        `Archived` (booked long ago),
         ValueError (the schema refuses the draft) or `LedgerUnwritable` (unknown: hand it in again, with the same id).
         Raises ValueError or TypeError at once for a body that is not integers and text.
         """
@@ -192,28 +177,6 @@ class Store:
     def apply_deltas(self, page: DeltaPage) -> Future[int]:
         """Take in a page of the club's changes and its cursor; resolves to how many members changed."""
         return self._writing.submit(lambda books: apply_page(books, page))
-
-    def doubt(self) -> Future[None]:
-        """The club has other entries of this till: stop spending until it is said which copy is the till."""
-        return self._writing.submit(doubt)
-
-    def begin_epoch(self, epoch: int, base: Head) -> Future[None]:
-        """Book under ``epoch`` from now on; the club has this journal up to ``base``. Spending stays frozen. Fails with
-        `LedgerForked` when ``base`` is not a position of this journal."""
-        return self._writing.submit(lambda books: begin_epoch(books, epoch, base))
-
-    def lost_at_the_club(self, base: Head) -> Future[None]:
-        """The club came back from a backup and has this journal only up to ``base``: the rest waits to be sent again.
-        Fails with `LedgerForked` when ``base`` is not a position of this journal."""
-        return self._writing.submit(lambda books: set_acknowledged(books, base))
-
-    def close_period(self, entry_id: bytes, at: Instant) -> Entry:
-        """Close what was booked since the last close; see `posd.ledger.closing`."""
-        return close_period(self, entry_id, at)
-
-    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
-        """Work of the ledger's own rooms, inside the writer's transaction; ``weight`` is its log, in sales."""
-        return self._writing.submit(work, weight)
 
     def clear_cursor(self) -> Future[None]:
         """The club answered 410: read its feed from the beginning; members stay known until that is through."""
@@ -259,35 +222,8 @@ class Store:
         except NewerSchema as error:
             return _Refusing(str(error))
 
-    def _look_at_the_mark(self, reader: Reader) -> None:
-        """A ledger that lacks what the mark names is older than the till: what it spent since is not in it. One with
-        leases of another incarnation was put back after such a find."""
-        if self.fault is not None:
-            return
-        marked, leases = self._mark.head, reader.open_leases()
-        ours = all(lease.incarnation == self._mark.incarnation for lease in leases)
-        if ours and marked is not None and reader.holds_entry(marked):
-            return
-        if marked is not None or leases:
-            log.warning(
-                "%s is older than this till: what the club had set apart for it is spent no more; "
-                "write it off at the club with 'posd club till write-off'",
-                self.path,
-            )
-            self._writing.submit(void_leases).result()
-        self._mark.begin_anew()
-        self._put_mark(reader.head())
-
-    def _committed(self, books: Books) -> None:
-        if books.lease_head is not None and books.lease_head != self._mark.head:
-            self._put_mark(books.lease_head)
+    def _committed(self, head_seq: int) -> None:
         with self._grown:
-            if books.head.seq != self._head_seq:
-                self._head_seq = books.head.seq
+            if head_seq != self._head_seq:
+                self._head_seq = head_seq
                 self._grown.notify_all()
-
-    def _put_mark(self, head: Head) -> None:
-        try:
-            self._mark.put(head)
-        except OSError as error:
-            log.warning("the mark beside %s cannot be written (%s): look at the disk", self.path, error.strerror)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 from posd.errors import LedgerBroken, LedgerError, LedgerUnwritable
 
@@ -24,7 +21,7 @@ UNREADABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space",
-    sqlite3.SQLITE_IOERR: "the disk refuses to read or write: look at its health (dmesg, smartctl) and its free space",
+    sqlite3.SQLITE_IOERR: "the disk refused to write: look at its health (dmesg, smartctl) and its free space",
     sqlite3.SQLITE_READONLY: "the ledger is read-only: chown the state directory to posd's user, or remount the disk",
     sqlite3.SQLITE_CANTOPEN: "the ledger cannot be opened: check the owner of the state directory",
     sqlite3.SQLITE_BUSY: "another program holds the ledger: close it (fuser -v ledger.db)",
@@ -60,29 +57,3 @@ def as_ledger_error(path: Path, error: sqlite3.Error) -> LedgerError:
             "empty state directory: what the club acknowledged is safe there"
         )
     return LedgerUnwritable(f"{path}: {advice(error)}")
-
-
-class _AtAPath(Protocol):
-    path: Path
-
-
-C = TypeVar("C", bound=_AtAPath)
-
-
-def raises_our_errors(kind: type[C]) -> type[C]:
-    """Class decorator: what SQLite raises leaves the class's methods as `LedgerBroken` or `LedgerUnwritable`."""
-    for name, method in vars(kind).copy().items():
-        if callable(method) and (name == "__init__" or not name.startswith("_")):
-            setattr(kind, name, _translated(method))
-    return kind
-
-
-def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def translated(self: _AtAPath, *arguments: Any, **named: Any) -> Any:
-        try:
-            return method(self, *arguments, **named)
-        except sqlite3.Error as error:
-            raise as_ledger_error(self.path, error) from error
-
-    return translated

@@ -44,20 +44,18 @@ class Job(Generic[T]):
 
     work: Callable[[Books], T]
     future: Future[T] = field(default_factory=Future)
-    weight: int = 1
-    """How much log it makes, in sales."""
 
 
 class Writer:
     """``open_books`` makes a checked connection for the calling thread; ``make_room`` frees what is held back for a
-    full disk; ``on_commit`` sees the books as they are on disk; ``at_rest`` is called when there is time."""
+    full disk; ``on_commit`` hears the head's seq; ``at_rest`` is called when there is time."""
 
     def __init__(
         self,
         open_books: Callable[[], Books],
         *,
         make_room: Callable[[], object],
-        on_commit: Callable[[Books], None],
+        on_commit: Callable[[int], None],
         at_rest: Callable[[], object],
     ) -> None:
         """Returns when the ledger is open. Raises what ``open_books`` raises."""
@@ -79,9 +77,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Books], T], weight: int = 1) -> Future[T]:
+    def submit(self, work: Callable[[Books], T]) -> Future[T]:
         """Thread-safe. May take as long as a commit: the caller writes when nobody else does."""
-        job = Job(work, weight=weight)
+        job = Job(work)
         with self._gate:
             if self._closed:
                 job.future.set_exception(LedgerUnwritable("the ledger is closed; start posd again"))
@@ -157,9 +155,9 @@ class Writer:
     def _serve(self, jobs: list[Job[Any]]) -> None:
         try:
             answers = self._commit_or_reopen(jobs)
-            self._unsettled += sum(job.weight for job in jobs)
+            self._unsettled += len(jobs)
             if self._books is not None:
-                self._on_commit(self._books)
+                self._on_commit(self._books.head.seq)
             # Last, so that whoever waits finds this thread asleep: both need the interpreter's lock.
             for job, (value, error) in zip(jobs, answers, strict=True):
                 if error is None:

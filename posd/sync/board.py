@@ -52,8 +52,7 @@ class LinkBoard:
         # Only while the club is otherwise well does a failing entry mean anything about that entry.
         stuck = self._stuck if isinstance(pull, Delivered) else None
         try:
-            withheld = len(self._port.withheld())
-            link = Link(state, reason, self._port.queue(), self._last_contact, stuck, withheld)
+            link = Link(state, reason, self._port.queue(), self._last_contact, stuck)
             if self._told is None or link.differs(self._told):
                 self._port.report_link(link)
         except PosdError as error:

@@ -1,15 +1,14 @@
 """HTTP to the club: one attempt at a time, bounded in time and size, and never an exception for what a network does.
 
 Each call returns an `Exchange`: the `Answer` that `posd.sync.policy` judges, and the parsed reply when there is one.
-No redirects, no proxies or passwords from the environment, TLS verified. Every request is signed with the till's key
-and every answer must bear the signature of the club that the till knows (`posd.sync.signing`); the key never travels.
+No redirects, no proxies or passwords from the environment, TLS verified. The token travels in a header only, which
+neither this module nor urllib3 logs.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,30 +22,11 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import DecodeError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TookTooLong
 
-from posd.clock import Clock
 from posd.ledger.members import DeltaPage
-from posd.machine import SystemClock
-from posd.sync import signing
 from posd.sync.grant import ClubAddress
-from posd.sync.identity import SigningKey
 from posd.sync.line import Line, LineAdapter
 from posd.sync.outcomes import Answer, Failure
-from posd.sync.signing import Stamp
-from posd.sync.wire import (
-    CLOCK_SKEW,
-    EpochGrant,
-    EpochRequest,
-    KeyChange,
-    LeaseAsk,
-    LeaseReply,
-    PushReply,
-    PushRequest,
-    TillGrant,
-    TillRequest,
-    TillStatus,
-    WireError,
-    delta_from_json,
-)
+from posd.sync.wire import PushReply, PushRequest, TillGrant, TillRequest, TillStatus, WireError, delta_from_json
 
 T = TypeVar("T")
 
@@ -54,8 +34,6 @@ MAX_ANSWER_BYTES = 3 * 1024 * 1024
 """Many times the largest page of changes, and less than a till takes over its socket; what is larger is no answer."""
 _CHUNK = 64 * 1024
 _GZIP_FROM_BYTES = 1024
-_NO_DOCUMENT = "not JSON"
-"""Stands for a body that is none; no message of the wire is a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +51,18 @@ DEFAULT_TIMEOUTS = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[T]):
-    """What came back. ``value`` is set when the answer is the club's in the form that was asked for; ``stamp`` when
-    somebody signed it as an answer to this very request."""
+    """What came back. ``value`` is set when the answer is the club's in the form that was asked for."""
 
     answer: Answer
     value: T | None = None
-    stamp: Stamp | None = None
-
-
-class ClubTime:
-    """The time to sign with: this machine's, until the club says that it is another."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._heard: tuple[int, int] | None = None
-
-    def now_s(self) -> int:
-        now = self._clock.now()
-        if self._heard is None:
-            return now.wall_ms // 1000
-        club_s, mono_ns = self._heard
-        return club_s + (now.mono_ns - mono_ns) // 1_000_000_000
-
-    def hear(self, club_s: int) -> None:
-        """From here on counted by the monotonic clock, so setting this machine's date changes nothing."""
-        self._heard = club_s, self._clock.now().mono_ns
 
 
 class ClubClient:
     """One lane to the club. Calls are made by one thread; `close` may come from any thread and ends a blocked call
     at once, and every later one."""
 
-    def __init__(
-        self,
-        address: ClubAddress,
-        timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        line: Line | None = None,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, address: ClubAddress, timeouts: Timeouts = DEFAULT_TIMEOUTS, line: Line | None = None) -> None:
         self._address = address
-        self._key = SigningKey.of(bytes.fromhex(address.seed)) if address.seed else None
-        self._time = ClubTime(clock or SystemClock())
         self._timeouts = timeouts
         self._line = line or Line()
         self._session = _session(address, self._line)
@@ -129,30 +78,16 @@ class ClubClient:
         reply = exchange.value
         if reply is None or echoes(request, reply):
             return exchange
-        return replace(exchange, answer=replace(exchange.answer, echoed=False))
+        return Exchange(replace(exchange.answer, echoed=False), reply)
 
-    def ask_epoch(self, request: EpochRequest) -> Exchange[EpochGrant]:
-        """Ask under which epoch this ledger goes on, when the club has other entries of this till."""
-        return self._exchange("POST", self._till("epochs"), EpochGrant.from_json, document=request.as_json())
-
-    def deltas(self, cursor: str | None, wait_s: int, epoch: int = 1) -> Exchange[DeltaPage]:
-        """Changes after ``cursor`` (None: from the beginning) for a till that writes ``epoch``; the club holds the
-        answer up to ``wait_s`` seconds."""
-        after = "" if cursor is None else f"cursor={quote(cursor, safe='')}&"
-        query = f"{after}wait={wait_s}&epoch={epoch}"
+    def deltas(self, cursor: str | None, wait_s: int) -> Exchange[DeltaPage]:
+        """Changes after ``cursor`` (None: from the beginning); the club holds the answer up to ``wait_s`` seconds."""
+        query = f"wait={wait_s}" if cursor is None else f"cursor={quote(cursor, safe='')}&wait={wait_s}"
         return self._exchange("GET", f"{self._till('deltas')}?{query}", delta_from_json, wait_s=wait_s)
-
-    def lease(self, ask: LeaseAsk) -> Exchange[LeaseReply]:
-        """Ask what may be spent of a member's balances."""
-        return self._exchange("POST", self._till("leases"), LeaseReply.from_json, document=ask.as_json())
 
     def status(self, status: TillStatus) -> Exchange[None]:
         """Tell the club how this till is; 204."""
         return self._exchange("POST", self._till("status"), _nothing, document=status.as_json())
-
-    def change_key(self, change: KeyChange) -> Exchange[None]:
-        """Give this till another key; 204."""
-        return self._exchange("POST", self._till("key"), _nothing, document=change.as_json())
 
     def close(self) -> None:
         """End what blocks, from any thread; the session's sockets go with it."""
@@ -172,52 +107,23 @@ class ClubClient:
         wait_s: int = 0,
     ) -> Exchange[T]:
         body, headers = _encoded(document)
-        request = requests.Request(method, self._address.url.rstrip("/") + path, headers, data=body)
-        exchange = self._attempt(request, parse, wait_s)
-        if exchange.answer.code == CLOCK_SKEW and exchange.stamp is not None:
-            self._time.hear(exchange.stamp.created)
-            exchange = self._attempt(request, parse, wait_s)
-        return exchange
-
-    def _attempt(self, request: requests.Request, parse: Callable[[Any], T], wait_s: int) -> Exchange[T]:
-        nonce = os.urandom(signing.NONCE_BYTES).hex()
         with self._line.attempt(self._timeouts.deadline_s + wait_s):
             try:
-                with self._session.send(
-                    self._prepared(request, nonce),
+                with self._session.request(
+                    method,
+                    self._address.url.rstrip("/") + path,
+                    data=body,
+                    headers=headers,
                     timeout=(self._timeouts.connect_s, self._timeouts.read_s + wait_s),
                     allow_redirects=False,
                     stream=True,
-                    proxies=self._session.proxies,
-                    verify=self._session.verify,
                 ) as response:
-                    exchange = self._judged(response, _capped(response), nonce, parse)
+                    exchange = _judged(response.status_code, response.headers, _capped(response), parse)
                     # An answer that was cut within its headers looks complete to http.client.
                     return exchange if not self._line.was_cut else Exchange(Answer(failure=Failure.TIMEOUT))
             except OSError as error:
                 # requests.RequestException is an OSError too.
                 return Exchange(Answer(failure=Failure.TIMEOUT if self._line.was_cut else failure_of(error)))
-
-    def _prepared(self, request: requests.Request, nonce: str) -> requests.PreparedRequest:
-        """As it will be sent, and signed as such."""
-        prepared = self._session.prepare_request(request)
-        if self._key is not None:
-            content = prepared.body or b""
-            assert isinstance(content, bytes)  # `_encoded` made it
-            message = signing.Request(request.method, prepared.path_url, content)
-            prepared.headers.update(signing.signed(message, self._key, self._time.now_s(), nonce))
-        return prepared
-
-    def _judged(
-        self, response: requests.Response, content: bytes, nonce: str, parse: Callable[[Any], T]
-    ) -> Exchange[T]:
-        stamp = signing.signer(signing.Answer(response.status_code, content), response.headers)
-        if stamp is not None and stamp.nonce != nonce:
-            stamp = None
-        exchange = _read(response.status_code, response.headers, content, parse)
-        if not self._address.club_key or (stamp is not None and stamp.keyid == self._address.club_key):
-            return replace(exchange, stamp=stamp)
-        return Exchange(replace(exchange.answer, html=True, echoed=False, code=""))
 
 
 class _Garbled(requests.RequestException):
@@ -265,8 +171,6 @@ def _session(address: ClubAddress, line: Line) -> requests.Session:
         session.verify = address.ca_file
     session.headers["User-Agent"] = "posd-sync"
     session.headers["Accept"] = "application/json"
-    # What is signed is the content as it is sent; nobody on the way shall be tempted to compress it.
-    session.headers["Accept-Encoding"] = "identity"
     if address.token:
         session.headers["Authorization"] = f"Bearer {address.token}"
     return session
@@ -283,8 +187,6 @@ def _encoded(document: Mapping[str, Any] | None) -> tuple[bytes | None, dict[str
 
 
 def _capped(response: requests.Response) -> bytes:
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise _Garbled("an answer is packed although we asked for none, and may be a bomb")
     content = bytearray()
     for chunk in response.iter_content(_CHUNK):
         content += chunk
@@ -293,19 +195,14 @@ def _capped(response: requests.Response) -> bytes:
     return bytes(content)
 
 
-def _read(status: int, headers: CaseInsensitiveDict[str], content: bytes, parse: Callable[[Any], T]) -> Exchange[T]:
-    try:
-        document = json.loads(content) if content else None
-    except (ValueError, RecursionError):
-        # Not JSON, or nested beyond reason.
-        document = _NO_DOCUMENT
+def _judged(status: int, headers: CaseInsensitiveDict[str], content: bytes, parse: Callable[[Any], T]) -> Exchange[T]:
     value, parsed = None, False
     # 409 carries the club's head in the form of a reply.
     if 200 <= status < 300 or status == 409:
         try:
-            value, parsed = parse(document), True
-        except WireError:
-            # JSON of somebody else.
+            value, parsed = parse(json.loads(content) if content else None), True
+        except (WireError, ValueError, RecursionError):
+            # Not JSON, nested beyond reason, or JSON of somebody else.
             parsed = False
     answer = Answer(
         status=status,
@@ -313,7 +210,6 @@ def _read(status: int, headers: CaseInsensitiveDict[str], content: bytes, parse:
         echoed=parsed,
         retry_after=headers.get("Retry-After", ""),
         date=headers.get("Date", ""),
-        code=str(document.get("code", "")) if isinstance(document, dict) else "",
     )
     return Exchange(answer, value)
 

@@ -1,16 +1,14 @@
-"""What a till keeps of its club: ``club.json`` in the state directory, mode 0600. Loads no HTTP client, no
-cryptography."""
+"""What a till keeps of its club: ``club.json`` in the state directory, mode 0600. Loads no HTTP client."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from posd.errors import ConfigError
 from posd.machine import write_private
-from posd.sync import key_file
 from posd.sync.wire import TillGrant, WireError
 
 FILE = "club.json"
@@ -20,17 +18,13 @@ _VERSION = 1
 @dataclass(frozen=True, slots=True)
 class ClubAddress:
     """Where the club is and how to be believed there. ``ca_file``: certificate of a club in the back room. ``proxy``:
-    only what the owner configured. ``seed``: the till's private key. ``token``: only of a till that joined before there
-    were keys; the club takes it once, together with the key. ``club_key``: answers must bear its signature; empty = not
-    known. No secret is ever in a repr."""
+    only what the owner configured. ``token`` is empty before enrolment and never in a repr."""
 
     url: str
     till_id: str = ""
     token: str = ""
     ca_file: str | None = None
     proxy: str | None = None
-    seed: str = ""
-    club_key: str = ""
 
     def __repr__(self) -> str:
         return f"ClubAddress({self.url!r}, till_id={self.till_id!r})"
@@ -38,14 +32,12 @@ class ClubAddress:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A till that belongs to a club. ``proxy`` and ``ca_file`` as the owner gave them at enrolment. ``seed``: the
-    till's private key, which lies in a file of its own; empty when that is lost."""
+    """A till that belongs to a club. ``proxy`` and ``ca_file`` as the owner gave them at enrolment."""
 
     url: str
     grant: TillGrant
     ca_file: str | None = None
     proxy: str | None = None
-    seed: str = ""
 
     def __repr__(self) -> str:
         return f"Linked({self.url!r}, till_id={self.grant.till_id!r}, club={self.grant.club_name!r})"
@@ -53,10 +45,7 @@ class Linked:
     @property
     def address(self) -> ClubAddress:
         """What a `ClubClient` needs."""
-        grant = self.grant
-        return ClubAddress(
-            self.url, grant.till_id, grant.token, self.ca_file, self.proxy, seed=self.seed, club_key=grant.club_key
-        )
+        return ClubAddress(self.url, self.grant.till_id, self.grant.token, self.ca_file, self.proxy)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,8 +63,7 @@ def load_grant(state_dir: Path) -> Linked | None:
     try:
         document = json.loads(path.read_bytes())
         grant = TillGrant.from_json(document["grant"])
-        ca_file, proxy = document.get("ca_file"), document.get("proxy")
-        return Linked(str(document["url"]), grant, ca_file, proxy, key_file.load_seed(state_dir))
+        return Linked(str(document["url"]), grant, document.get("ca_file"), document.get("proxy"))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -85,16 +73,6 @@ def load_grant(state_dir: Path) -> Linked | None:
     except (WireError, ValueError, KeyError, TypeError, AttributeError):
         # The cause would quote the file, and the file holds secrets.
         raise ConfigError(f"{path} is damaged: restore it from a backup, or enrol this till again") from None
-
-
-def with_key(linked: Linked, state_dir: Path) -> Linked:
-    """``linked`` with a key of its own: a till that joined before there were keys makes one now, and the club takes it
-    at the next contact. Raises ConfigError."""
-    if linked.seed or not linked.grant.token:
-        return linked
-    seed = key_file.new_seed()
-    key_file.store_seed(state_dir, seed)
-    return replace(linked, seed=seed)
 
 
 def store_grant(linked: Linked, state_dir: Path) -> None:

@@ -18,15 +18,13 @@ from posd.sync.policy import Attempts, not_before, remaining_s, wait_s
 
 log = logging.getLogger("posd.sync")
 
-_HOPELESS = {Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS, Reason.NOT_THE_CLUB, Reason.TILL_LEDGER, Reason.FORK}
+_HOPELESS = {Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS, Reason.NOT_THE_CLUB, Reason.TILL_LEDGER}
 
 
 class Direction(Protocol):
     """What differs between push and pull."""
 
     name: LaneName
-    spread_s: int
-    """Over how long the club wants its tills to come back when it was away; it tells with each answer."""
 
     def attempt(self) -> Outcome | None:
         """One exchange with the club; None when there is nothing to do. Raises PosdError when the till's side fails."""
@@ -150,7 +148,7 @@ class Lane:
 
     def _wait_s(self, state: RetryCallState) -> float:
         outcome = _outcome_of(state)
-        return 0.0 if outcome is None else wait_s(outcome, self._failures, self._jitter(), self._direction.spread_s)
+        return 0.0 if outcome is None else wait_s(outcome, self._failures, self._jitter())
 
     def _remember(self, state: RetryCallState) -> None:
         outcome = _outcome_of(state)

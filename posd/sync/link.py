@@ -30,23 +30,19 @@ class LinkState(StrEnum):
 class Link:
     """``queue``: entries that the club does not have yet. ``last_contact``: when the club last answered, on the
     monotonic clock of its boot. ``stuck_seq``: this one entry fails again and again while the club is otherwise well;
-    nothing behind it can pass, so somebody must look at the club's log. ``withheld``: so many entries the club failed
-    on for so long that it was given their places only; they are kept here."""
+    nothing behind it can pass, so somebody must look at the club's log."""
 
     state: LinkState = LinkState.OFFLINE
     reason: Reason | None = Reason.NOT_TRIED
     queue: int = 0
     last_contact: Instant | None = None
     stuck_seq: int | None = None
-    withheld: int = 0
 
     @property
     def advice(self) -> str:
         """What to do next; empty when there is nothing to do."""
         if self.stuck_seq is not None:
             return f"the club fails on entry {self.stuck_seq} alone: call support; sales are safe and go on"
-        if self.reason is None and self.withheld:
-            return f"the club cannot take {self.withheld} of our entries: update the club, then run 'posd sync now'"
         return ADVICE[self.reason] if self.reason else ""
 
     def differs(self, other: Link) -> bool:
@@ -54,7 +50,7 @@ class Link:
         return self._told() != other._told()
 
     def _told(self) -> tuple[object, ...]:
-        return self.state, self.reason, self.queue, self.stuck_seq, self.withheld, self.last_contact is None
+        return self.state, self.reason, self.queue, self.stuck_seq, self.last_contact is None
 
 
 def combined(push: Outcome | None, pull: Outcome | None) -> tuple[LinkState, Reason | None]:

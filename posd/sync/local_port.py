@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from posd.clock import Clock, Instant
-from posd.errors import LedgerError
-from posd.ledger.delivery import hand_over, withhold
 from posd.ledger.entries import Entry, Head
-from posd.ledger.leases import lease_draft
 from posd.ledger.members import DeltaPage
-from posd.ledger.spending import Spending
 from posd.ledger.store import Store
-from posd.machine import SystemClock, Uuid7Source
+from posd.machine import SystemClock
 from posd.sync.link import Link, LinkState
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import Work
-from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus
+from posd.sync.wire import Disposition, TillStatus
 
 _JOIN_S = 0.05
 ABSENT_AFTER_S = 5.0
@@ -46,9 +41,6 @@ class LocalPort:
         self._work = Work(head_seq=store.reader().head().seq)
         self._status: TillStatus | None = None
         self._link = Link()
-        self._new_id = Uuid7Source()
-        self._wishes: dict[str, str] = {}
-        """Member → the lease that the till would like to have."""
         self._cancelled = False
         self._watcher = threading.Thread(target=self._watch, name="sync-commits")
 
@@ -59,14 +51,10 @@ class LocalPort:
         """How the connection stood when it last changed."""
         return self._link
 
-    def spending(self) -> Spending:
-        """Whether anything may be spent from this ledger."""
-        return self._store.reader().epoch_state().spending
-
     def sync_now(self) -> None:
         """A person does not want to wait for the next attempt. Never blocks."""
         with self._changed:
-            self._work = replace(self._work, hurries=self._work.hurries + 1)
+            self._work = Work(self._work.head_seq, self._work.hurries + 1, self._work.reports)
             self._changed.notify_all()
 
     def report_status(self, status: TillStatus) -> None:
@@ -75,19 +63,7 @@ class LocalPort:
             if status == self._status:
                 return
             self._status = status
-        self._ask_to_send()
-
-    def _ask_to_send(self) -> None:
-        """There is something to send that is no new entry."""
-        with self._changed:
-            self._work = replace(self._work, reports=self._work.reports + 1)
-            self._changed.notify_all()
-
-    def wish_lease(self, member_id: str) -> None:
-        """This member stands at the till and may want to spend. Never blocks; what comes of it is an entry."""
-        with self._changed:
-            self._wishes[member_id] = self._new_id().hex()
-            self._work = replace(self._work, wishes=self._work.wishes + 1)
+            self._work = Work(self._work.head_seq, self._work.hurries, self._work.reports + 1)
             self._changed.notify_all()
 
     # SyncPort
@@ -95,34 +71,11 @@ class LocalPort:
     def acked_head(self) -> Head:
         return self._store.reader().acked_head()
 
-    def epoch(self) -> int:
-        return self._store.reader().epoch_state().epoch
-
-    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
-        return self._store.reader().run(after_seq, limit, max_bytes)
+    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+        return self._store.reader().pending(after_seq, limit, max_bytes)
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         self._store.acknowledge(head.seq, head.hash, dispositions).result()
-
-    def withhold(self, seq: int, reason: Reason) -> None:
-        self._store.submit(lambda books: withhold(books, seq, reason.value)).result()
-
-    def withheld(self) -> Sequence[Entry]:
-        return self._store.reader().withheld()
-
-    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
-        self._store.submit(lambda books: hand_over(books, seq, dispositions)).result()
-
-    def doubt(self) -> None:
-        self._store.doubt().result()
-
-    def begin_epoch(self, epoch: int, base: Head) -> None:
-        self._store.begin_epoch(epoch, base).result()
-        self._ask_to_send()
-
-    def lost_at_the_club(self, base: Head) -> None:
-        self._store.lost_at_the_club(base).result()
-        self._ask_to_send()
 
     def queue(self) -> int:
         return self._store.reader().outbox_depth()
@@ -144,20 +97,6 @@ class LocalPort:
 
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         self._store.record_attempt(through_seq, reason=reason.value, next_at=next_at).result()
-
-    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
-        head = self._store.reader().head()
-        with self._changed:
-            wishes, self._wishes = self._wishes, {}
-        if afresh and not wishes:
-            wishes = {"": self._new_id().hex()}
-        place = head.epoch, head.seq, self._store.incarnation
-        return tuple(LeaseAsk(lease_id, member_id, *place) for member_id, lease_id in wishes.items())
-
-    def take_leases(self, reply: LeaseReply) -> None:
-        now, incarnation = self._clock.now(), self._store.incarnation
-        for booked in [self._store.append(lease_draft(lease, now, incarnation)) for lease in reply.leases]:
-            booked.result()
 
     def till_status(self) -> TillStatus | None:
         return self._status
@@ -191,7 +130,7 @@ class LocalPort:
         while not self._cancelled:
             head_seq = self._store.wait_for_entries(self._work.head_seq, self._until_absent_s() or _LOOK_S)
             with self._changed:
-                self._work = replace(self._work, head_seq=head_seq)
+                self._work = Work(head_seq, self._work.hurries, self._work.reports)
                 self._changed.notify_all()
             if not self._until_absent_s():
                 self._doubt()
@@ -202,11 +141,7 @@ class LocalPort:
     def _doubt(self) -> None:
         """The process that said "online" was killed or hangs: nobody would notice that the club is away."""
         if self._link.state is LinkState.ONLINE:
-            try:
-                queue = self.queue()
-            except LedgerError:  # the till thread says so
-                queue = self._link.queue
-            self.report_link(Link(LinkState.OFFLINE, Reason.NOBODY_SYNCS, queue, self._link.last_contact))
+            self.report_link(Link(LinkState.OFFLINE, Reason.NOBODY_SYNCS, self.queue(), self._link.last_contact))
 
 
 def _reason(text: str) -> Reason:

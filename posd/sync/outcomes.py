@@ -18,7 +18,6 @@ class Reason(StrEnum):
     CLUB_FAULT = "club_fault"
     TOO_LARGE = "too_large"
     NOT_ACCEPTED = "not_accepted"
-    REVOKED = "revoked"
     FORK = "fork"
     NOT_UNDERSTOOD = "not_understood"
     CURSOR_TOO_OLD = "cursor_too_old"
@@ -36,7 +35,6 @@ ADVICE: dict[Reason, str] = {
     Reason.CLUB_FAULT: "the club has a fault of its own: look at its log with 'journalctl -u posd-club'",
     Reason.TOO_LARGE: "something between till and club refuses large requests: raise its limit to 1 MB",
     Reason.NOT_ACCEPTED: "the club does not accept this till: see 'Tills' on the club's page, then run 'posd sync now'",
-    Reason.REVOKED: "the owner has shut this till out: keep selling, everything is kept; ask the owner of the club",
     Reason.FORK: "the club has other entries of this till (a restored copy or a clone): keep selling, call support",
     Reason.NOT_UNDERSTOOD: "till and club do not understand each other: update both to the same release",
     Reason.CURSOR_TOO_OLD: "the till was away for long and loads the club's members afresh; nothing to do",
@@ -60,8 +58,7 @@ class Failure(StrEnum):
 class Answer:
     """What came back from one attempt, reduced to what decides.
 
-    ``status``: HTTP status, 0 when ``failure`` is set. ``html``: the body is a page for people, or lacks the signature
-    of the club that this till knows, so no club wrote it. ``code``: what a refusal of the club is called.
+    ``status``: HTTP status, 0 when ``failure`` is set. ``html``: the body is a page for people, so no club wrote it.
     ``echoed``: the body is a version 1 envelope and repeats a position of this till's own chain (for a push), or is
     otherwise unmistakably the club's. ``retry_after`` and ``date``: those headers as they came.
     """
@@ -72,7 +69,6 @@ class Answer:
     echoed: bool = False
     retry_after: str = ""
     date: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

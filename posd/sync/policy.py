@@ -14,7 +14,6 @@ from typing import assert_never
 
 from posd.clock import Instant
 from posd.sync.outcomes import Answer, Delivered, Failure, Halt, Outcome, Pause, Reason, Retry, Shrink, StartOver
-from posd.sync.wire import TILL_REVOKED
 
 BASE_DELAY_S = 1.0
 MAX_DELAY_S = 300.0
@@ -25,7 +24,6 @@ MAX_RETRY_AFTER_S = 3600.0
 PAUSE_S = 300.0
 HALT_S = 3600.0
 """A halted till asks again hourly, so that a repair at the club is noticed even when nobody presses *sync now*."""
-MAX_SPREAD_S = 60
 RESTART_SPREAD_S = 10.0
 """After a power cut all tills of a street come back at once; they spread over this time."""
 
@@ -34,8 +32,6 @@ MAX_BATCH_BYTES = 256 * 1024
 GROWTH = 8
 BISECT_AFTER = 3
 STUCK_AFTER = 5
-WITHHOLD_AFTER, WITHHOLD_AFTER_S = 10, 600.0
-"""How often, and for how long, the club must have failed on one entry alone before it is withheld."""
 
 
 _FAILURES = {
@@ -76,7 +72,7 @@ def classify(answer: Answer) -> Outcome:
         case 410:
             return StartOver()
         case _:
-            return Pause(Reason.REVOKED if answer.code == TILL_REVOKED else Reason.NOT_ACCEPTED)
+            return Pause(Reason.NOT_ACCEPTED)
 
 
 def for_push(outcome: Outcome, sent: int) -> Outcome:
@@ -101,13 +97,13 @@ def for_pull(outcome: Outcome, had_cursor: bool) -> Outcome:
             return outcome
 
 
-def wait_s(outcome: Outcome, failures: int, jitter: float, spread_s: int = 0) -> float:
+def wait_s(outcome: Outcome, failures: int, jitter: float) -> float:
     """How long to rest after ``outcome`` when it was the ``failures``-th failure in a row."""
     match outcome:
         case Delivered() | Shrink() | StartOver():
             return 0.0
         case Retry(after_s=after_s):
-            return next_delay_s(failures, after_s, jitter, spread_s)
+            return next_delay_s(failures, after_s, jitter)
         case Pause():
             return PAUSE_S
         case Halt():
@@ -116,17 +112,9 @@ def wait_s(outcome: Outcome, failures: int, jitter: float, spread_s: int = 0) ->
             assert_never(outcome)
 
 
-def reconnect_spread_s(tills: int) -> int:
-    """Over how many seconds the tills of a club come back when it was away: at most ten a second, within a minute. A
-    shop's few tills come back at once."""
-    return min(MAX_SPREAD_S, tills // 10)
-
-
-def next_delay_s(failures: int, after_s: float | None, jitter: float, spread_s: int = 0) -> float:
-    """Full jitter over 1 s, 2 s, 4 s … 300 s, from the first over ``spread_s`` if that is more; never sooner than the
-    club asked for."""
+def next_delay_s(failures: int, after_s: float | None, jitter: float) -> float:
+    """Full jitter over 1 s, 2 s, 4 s … 300 s; never sooner than the club asked for."""
     ceiling = min(MAX_DELAY_S, BASE_DELAY_S * 2.0 ** min(max(failures, 1) - 1, 16))
-    ceiling = max(ceiling, min(spread_s, MAX_SPREAD_S))
     return max(MIN_DELAY_S, ceiling * jitter) + (after_s or 0.0)
 
 
@@ -212,12 +200,6 @@ def is_stuck(sent: int, failures: int, outcome: Outcome) -> bool:
             return sent == 1 and failures >= STUCK_AFTER
         case _:
             return False
-
-
-def must_withhold(stuck_s: float, failures: int) -> bool:
-    """An entry that was stuck for so long and so often is withheld: the club gets its place in the chain without its
-    payload, and those behind it pass."""
-    return failures >= WITHHOLD_AFTER and stuck_s >= WITHHOLD_AFTER_S
 
 
 def breather_s(came_back_after_s: float, wait_s: float, empty: bool) -> float:

@@ -17,18 +17,17 @@ from posd.ledger.members import DeltaPage
 from posd.sync.link import Link
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
-from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus
+from posd.sync.wire import Disposition, TillStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What can wake synchronisation, as counters that only rise: the newest entry, how often a person pressed *sync
-    now*, how often the till reported its status, how often it wished for a lease."""
+    now*, how often the till reported its status."""
 
     head_seq: int = 0
     hurries: int = 0
     reports: int = 0
-    wishes: int = 0
 
 
 class SyncPort(Protocol):
@@ -38,43 +37,13 @@ class SyncPort(Protocol):
         """Up to where the club has this till's entries, as far as the till knows."""
         ...
 
-    def epoch(self) -> int:
-        """Under which epoch the till books now."""
-        ...
-
-    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
         """The entries after ``after_seq`` in order without a gap, at most ``limit`` and about ``max_bytes`` of payload,
         but at least one when there is one."""
         ...
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         """The club has everything up to ``head``; returns when that is on disk. May be told again."""
-        ...
-
-    def withhold(self, seq: int, reason: Reason) -> None:
-        """The club fails on the payload of this entry, and on nothing else: only its place is to be sent. Survives a
-        restart. May be told again."""
-        ...
-
-    def withheld(self) -> Sequence[Entry]:
-        """Entries that were withheld and that the club does not have yet."""
-        ...
-
-    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
-        """The club has a withheld entry after all. May be told again."""
-        ...
-
-    def doubt(self) -> None:
-        """The club has other entries of this till: nothing is spent until it says so; returns when that is on disk."""
-        ...
-
-    def begin_epoch(self, epoch: int, base: Head) -> None:
-        """The till books under ``epoch`` from now on; the club has its entries up to ``base``. May be told again."""
-        ...
-
-    def lost_at_the_club(self, base: Head) -> None:
-        """The club came back from a backup and has this till's entries only up to ``base``; what follows is not
-        delivered any more."""
         ...
 
     def queue(self) -> int:
@@ -100,15 +69,6 @@ class SyncPort(Protocol):
 
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         """One more attempt to send everything up to ``through_seq`` failed; none is due before ``next_at``."""
-        ...
-
-    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
-        """Questions for leases since the last call. ``afresh``: an answer may have been lost; asks for nobody if for no
-        one else, so that the club names it again."""
-        ...
-
-    def take_leases(self, reply: LeaseReply) -> None:
-        """Take up what the club granted; returns when that is on disk. May be told again."""
         ...
 
     def till_status(self) -> TillStatus | None:

@@ -7,7 +7,6 @@ which are UTF-8 already.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from posd.clock import Instant
@@ -17,7 +16,7 @@ from posd.sync.link import Link, LinkState
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import SyncPort, Work
-from posd.sync.wire import Disposition, LeaseReply, delta_from_json
+from posd.sync.wire import Disposition, delta_from_json
 
 Document = Mapping[str, Any]
 
@@ -99,7 +98,6 @@ def link_as_json(link: Link) -> dict[str, Any]:
         "queue": link.queue,
         "last_contact": instant_as_json(link.last_contact),
         "stuck_seq": link.stuck_seq,
-        "withheld": link.withheld,
     }
 
 
@@ -110,50 +108,24 @@ def link_from_json(document: Document) -> Link:
         queue=document["queue"],
         last_contact=instant_from_json(document["last_contact"]),
         stuck_seq=document["stuck_seq"],
-        withheld=document["withheld"],
     )
 
 
 def work_as_json(work: Work) -> dict[str, Any]:
-    return asdict(work)
+    return {"head_seq": work.head_seq, "hurries": work.hurries, "reports": work.reports}
 
 
 def work_from_json(document: Document) -> Work:
-    return Work(document["head_seq"], document["hurries"], document["reports"], document["wishes"])
+    return Work(document["head_seq"], document["hurries"], document["reports"])
 
 
-def _entries(port: SyncPort, document: Document) -> dict[str, Any]:
-    entries = port.entries(document["after_seq"], document["limit"], document["max_bytes"])
+def _pending(port: SyncPort, document: Document) -> dict[str, Any]:
+    entries = port.pending(document["after_seq"], document["limit"], document["max_bytes"])
     return {"entries": [entry_as_json(entry) for entry in entries]}
 
 
 def _acknowledge(port: SyncPort, document: Document) -> dict[str, Any]:
     port.acknowledge(head_from_json(document["head"]), dispositions_from_json(document["dispositions"]))
-    return {}
-
-
-def _withhold(port: SyncPort, document: Document) -> dict[str, Any]:
-    port.withhold(document["seq"], Reason(document["reason"]))
-    return {}
-
-
-def _hand_over(port: SyncPort, document: Document) -> dict[str, Any]:
-    port.hand_over(document["seq"], dispositions_from_json(document["dispositions"]))
-    return {}
-
-
-def _doubt(port: SyncPort, _: Document) -> dict[str, Any]:
-    port.doubt()
-    return {}
-
-
-def _begin_epoch(port: SyncPort, document: Document) -> dict[str, Any]:
-    port.begin_epoch(int(document["epoch"]), head_from_json(document["base"]))
-    return {}
-
-
-def _lost_at_the_club(port: SyncPort, document: Document) -> dict[str, Any]:
-    port.lost_at_the_club(head_from_json(document["base"]))
     return {}
 
 
@@ -174,15 +146,6 @@ def _record_attempt(port: SyncPort, document: Document) -> dict[str, Any]:
     return {}
 
 
-def _lease_asks(port: SyncPort, document: Document) -> dict[str, Any]:
-    return {"asks": [ask.as_json() for ask in port.lease_asks(afresh=bool(document["afresh"]))]}
-
-
-def _take_leases(port: SyncPort, document: Document) -> dict[str, Any]:
-    port.take_leases(LeaseReply.from_json(document["reply"]))
-    return {}
-
-
 def _till_status(port: SyncPort, _: Document) -> dict[str, Any]:
     status = port.till_status()
     return {"status": status and status.as_json()}
@@ -200,23 +163,14 @@ def _wait_for_work(port: SyncPort, document: Document) -> dict[str, Any]:
 
 _METHODS: dict[str, Callable[[SyncPort, Document], dict[str, Any]]] = {
     "acked_head": lambda port, _: {"head": head_as_json(port.acked_head())},
-    "epoch": lambda port, _: {"epoch": port.epoch()},
-    "entries": _entries,
+    "pending": _pending,
     "acknowledge": _acknowledge,
-    "withhold": _withhold,
-    "withheld": lambda port, _: {"entries": [entry_as_json(entry) for entry in port.withheld()]},
-    "hand_over": _hand_over,
-    "doubt": _doubt,
-    "begin_epoch": _begin_epoch,
-    "lost_at_the_club": _lost_at_the_club,
     "queue": lambda port, _: {"queue": port.queue()},
     "cursor": lambda port, _: {"cursor": port.cursor()},
     "apply_deltas": _apply_deltas,
     "begin_anew": _begin_anew,
     "attempts": lambda port, _: {"attempts": attempts_as_json(port.attempts())},
     "record_attempt": _record_attempt,
-    "lease_asks": _lease_asks,
-    "take_leases": _take_leases,
     "till_status": _till_status,
     "report_link": _report_link,
     "wait_for_work": _wait_for_work,

@@ -20,7 +20,7 @@ from posd.sync.link import Link
 from posd.sync.outcomes import Reason
 from posd.sync.policy import Attempts
 from posd.sync.port import Work
-from posd.sync.wire import Disposition, LeaseAsk, LeaseReply, TillStatus, delta_as_json
+from posd.sync.wire import Disposition, TillStatus, delta_as_json
 
 T = TypeVar("T")
 Document = Mapping[str, Any]
@@ -53,33 +53,12 @@ class SocketPort:
     def acked_head(self) -> Head:
         return self._ask("acked_head", lambda answer: messages.head_from_json(answer["head"]))
 
-    def epoch(self) -> int:
-        return self._ask("epoch", lambda answer: int(answer["epoch"]))
-
-    def entries(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
-        return self._ask("entries", _entries, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
+    def pending(self, after_seq: int, limit: int, max_bytes: int) -> Sequence[Entry]:
+        return self._ask("pending", _entries, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
 
     def acknowledge(self, head: Head, dispositions: Sequence[Disposition]) -> None:
         told = messages.dispositions_as_json(dispositions)
         self._ask("acknowledge", _nothing, head=messages.head_as_json(head), dispositions=told)
-
-    def withhold(self, seq: int, reason: Reason) -> None:
-        self._ask("withhold", _nothing, seq=seq, reason=reason.value)
-
-    def withheld(self) -> Sequence[Entry]:
-        return self._ask("withheld", _entries)
-
-    def hand_over(self, seq: int, dispositions: Sequence[Disposition]) -> None:
-        self._ask("hand_over", _nothing, seq=seq, dispositions=messages.dispositions_as_json(dispositions))
-
-    def doubt(self) -> None:
-        self._ask("doubt", _nothing)
-
-    def begin_epoch(self, epoch: int, base: Head) -> None:
-        self._ask("begin_epoch", _nothing, epoch=epoch, base=messages.head_as_json(base))
-
-    def lost_at_the_club(self, base: Head) -> None:
-        self._ask("lost_at_the_club", _nothing, base=messages.head_as_json(base))
 
     def queue(self) -> int:
         return self._ask("queue", lambda answer: int(answer["queue"]))
@@ -99,12 +78,6 @@ class SocketPort:
     def record_attempt(self, through_seq: int, reason: Reason, next_at: Instant) -> None:
         at = messages.instant_as_json(next_at)
         self._ask("record_attempt", _nothing, through_seq=through_seq, reason=reason.value, next_at=at)
-
-    def lease_asks(self, *, afresh: bool) -> Sequence[LeaseAsk]:
-        return self._ask("lease_asks", _lease_asks, afresh=afresh)
-
-    def take_leases(self, reply: LeaseReply) -> None:
-        self._ask("take_leases", _nothing, reply=reply.as_json())
 
     def till_status(self) -> TillStatus | None:
         return self._ask("till_status", lambda answer: answer["status"] and TillStatus.from_json(answer["status"]))
@@ -194,10 +167,6 @@ def _understood(method: str, read: Callable[[Document], T], answer: Document) ->
 
 def _entries(answer: Document) -> Sequence[Entry]:
     return tuple(messages.entry_from_json(entry) for entry in answer["entries"])
-
-
-def _lease_asks(answer: Document) -> Sequence[LeaseAsk]:
-    return tuple(LeaseAsk.from_json(ask) for ask in answer["asks"])
 
 
 def _nothing(_: Document) -> None:

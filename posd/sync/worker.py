@@ -11,9 +11,7 @@ from posd.clock import Clock
 from posd.errors import PosdError
 from posd.sync.board import LinkBoard
 from posd.sync.client import ClubClient
-from posd.sync.fork import ForkSettler
 from posd.sync.lane import Lane
-from posd.sync.lease_asker import LeaseAsker
 from posd.sync.link import Link
 from posd.sync.port import SyncPort, Work
 from posd.sync.pull import POLL_S, Pull
@@ -44,17 +42,14 @@ class SyncWorker:
         self._port = port
         self._clock = clock
         self._board = LinkBoard(port, clock)
-        fork = ForkSettler(port)
-        self._pusher = Push(port, connect(), fork, clock)
-        self._push = Lane(self._pusher, self._board, clock, jitter)
-        self._pull = Lane(Pull(port, connect(), fork, clock, poll_s), self._board, clock, jitter)
-        self._leases = LeaseAsker(port, connect())
+        self._push = Lane(Push(port, connect()), self._board, clock, jitter)
+        self._pull = Lane(Pull(port, connect(), clock, poll_s), self._board, clock, jitter)
         self._push.on_contact = self._pull.hurry_if_hopeless
-        self._pull.on_contact = self._club_is_back
+        self._pull.on_contact = self._push.hurry_if_hopeless
         self._stopping = threading.Event()
         self._ear = threading.Thread(target=self._listen, name="sync-ear")
         self._lanes = (self._push, self._pull)
-        self._threads = (self._push.thread, self._pull.thread, self._leases.thread, self._ear)
+        self._threads = (self._push.thread, self._pull.thread, self._ear)
 
     @property
     def link(self) -> Link:
@@ -71,7 +66,6 @@ class SyncWorker:
         self._port.cancel()
         for lane in self._lanes:
             lane.stop()
-        self._leases.stop()
         due_ns = self._clock.now().mono_ns + round(timeout_s * 1e9)
         for thread in self._threads:
             if thread.ident is not None:
@@ -93,19 +87,11 @@ class SyncWorker:
             if seen is None:
                 # What came between a lane's first look and this one.
                 self._push.wake()
-                self._leases.wake()
             seen = now
-
-    def _club_is_back(self) -> None:
-        self._push.hurry_if_hopeless()
-        self._leases.wake()
 
     def _pass_on(self, seen: Work, now: Work) -> None:
         if (now.head_seq, now.reports) != (seen.head_seq, seen.reports):
             self._push.wake()
-        if now.wishes != seen.wishes:
-            self._leases.wake()
         if now.hurries != seen.hurries:
-            self._pusher.offer_again()
             for lane in self._lanes:
                 lane.hurry()

@@ -14,7 +14,6 @@ from typing import Any
 from posd.clock import Instant
 from posd.ledger.accounts import ISSUED, REDEEMED, REWARDS, TENDER, TURNOVER, member_account
 from posd.ledger.entries import Draft, Kind, Leg
-from posd.ledger.leases import Held, drawn, of_leases
 from posd.loyalty.model import Line, Quote, RefundQuote, Share
 from posd.till.receipts import quote_from_body, receipt_lines
 from posd.words import Words
@@ -50,10 +49,9 @@ def sale_draft(
     lines: Sequence[Line],
     quote: Quote,
     context: SaleContext,
-    leases: Sequence[Held] = (),
 ) -> Draft:
-    """A sale as it was quoted; what it spends is taken out of ``leases``. Raises ValueError when ``lines`` are not the
-    quote's, or when points are moved without a member."""
+    """A sale as it was quoted. Raises ValueError when ``lines`` are not those of the quote, or when points are moved
+    without a member."""
     if sum(line.amount_minor for line in lines) != quote.total_minor:
         raise ValueError("the lines are not the ones that were quoted; quote again")
     if member is None and (quote.redemptions or quote.earnings):
@@ -92,8 +90,7 @@ def sale_draft(
         "medium": context.medium,
         "offline": context.offline,
     }
-    out = drawn(leases, _spent(quote))
-    return Draft(entry_id, Kind.SALE, at, member, (*_sale_legs(member, quote), *out), body)
+    return Draft(entry_id, Kind.SALE, at, member, _sale_legs(member, quote), body)
 
 
 def refund_draft(entry_id: bytes, at: Instant, *, sale: Draft, quote: RefundQuote) -> Draft:
@@ -123,11 +120,10 @@ def refund_draft(entry_id: bytes, at: Instant, *, sale: Draft, quote: RefundQuot
 
 
 def void_draft(entry_id: bytes, at: Instant, *, sale: Draft, returns: Sequence[Draft] = ()) -> Draft | Words:
-    """Undo the whole sale, or say why not: what came back already would come back twice. What was spent goes back to
-    the member, not to the lease it came out of."""
+    """Undo the whole sale, or say why not: what came back already would come back twice."""
     if returns:
         return Words("void.returned")
-    legs = tuple(Leg(leg.account, leg.unit, -leg.amount) for leg in sale.legs if not of_leases(leg))
+    legs = tuple(Leg(leg.account, leg.unit, -leg.amount) for leg in sale.legs)
     body = {
         "sale": sale.entry_id.hex(),
         "currency": sale.body["currency"],
@@ -173,13 +169,6 @@ def _sale_legs(member: str | None, quote: Quote) -> tuple[Leg, ...]:
     for earning in quote.earnings:
         legs += _legs((account, earning.unit, earning.earned), (ISSUED, earning.unit, -earning.earned))
     return legs
-
-
-def _spent(quote: Quote) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for spending in quote.redemptions:
-        totals[spending.unit] = totals.get(spending.unit, 0) + spending.spent
-    return totals
 
 
 def _legs(*moves: tuple[str, str, int]) -> tuple[Leg, ...]:

@@ -12,15 +12,14 @@ from typing import Any, Protocol
 
 from posd.api.port import Caller, Document, Refused, SaleRequest
 from posd.cards.phone import BadPhone, normalise_phone
-from posd.clock import Clock, Instant
+from posd.clock import Clock
 from posd.drivers.base import HealthLevel
 from posd.drivers.selftest import ReaderReport
 from posd.errors import LedgerError
 from posd.events import DeviceStatus
-from posd.ledger.closing import NothingToClose, closed_document
 from posd.ledger.entries import Draft, Entry
 from posd.ledger.members import Standing
-from posd.ledger.store import Archived, RequestConflict, RequestKey
+from posd.ledger.store import RequestConflict, RequestKey
 from posd.loyalty.evaluation import quote
 from posd.loyalty.model import PIECE, Basket, Line, MemberView, Quote, RefundLine, RefundQuote
 from posd.loyalty.refunds import refund_quote
@@ -54,7 +53,6 @@ class SyncControl(Protocol):
 class Ledger(Protocol):
     def append(self, draft: Draft, *, request: RequestKey | None = None) -> Future[Entry]: ...
     def request(self, key: RequestKey) -> Entry | None: ...
-    def close_period(self, entry_id: bytes, at: Instant) -> Entry: ...
     def metrics(self) -> Mapping[str, int]: ...
 
 
@@ -169,23 +167,6 @@ class TillDesk:
     def sync_now(self) -> None:
         self._edges.sync.now()
 
-    def close_period(self) -> Future[Document]:
-        """Adding up takes a while, and the till sells meanwhile."""
-
-        def close() -> Document:
-            entry_id = self._edges.new_id()
-            try:
-                entry = self._edges.ledger.close_period(entry_id, self._edges.clock.now())
-            except NothingToClose as error:
-                raise Refused(409, "nothing_to_close", str(error)) from error
-            except LedgerError as error:
-                raise Refused(503, "ledger_unwritable", str(error), Words("sale.not_recorded")) from error
-            if entry.entry_id == entry_id:
-                self._loop.call(lambda: self._loop.booked(entry))
-            return closed_document(entry)
-
-        return self._edges.run_aside(close)
-
     def metrics(self) -> Mapping[str, int]:
         counters = self._loop.counters
         readers = self._edges.readers.statuses()
@@ -215,8 +196,6 @@ class TillDesk:
                 raise Refused(
                     409, "idempotency_conflict", "this Idempotency-Key was used for another request; make a new key"
                 ) from error
-            except Archived as error:
-                raise Refused(410, "archived", str(error)) from error
             except LedgerError as error:
                 raise Refused(503, "ledger_unwritable", str(error), Words("sale.not_recorded")) from error
             if known is None:
@@ -241,11 +220,7 @@ class TillDesk:
             if card is None:
                 raise Refused(404, "read_gone", "this read is too old or unknown; present the card again")
             standing = lookup.member_by_card(card)
-        if standing is None:
-            return None
-        customer = Customer(standing, card)
-        self._loop.leases.ask_for(customer)
-        return customer
+        return None if standing is None else Customer(standing, card)
 
     def _quote(self, request: SaleRequest) -> tuple[Customer | None, Quote, tuple[Line, ...]]:
         facts = self._loop.facts
@@ -281,7 +256,6 @@ class TillDesk:
                 offline=not self._loop.facts.online,
                 register_ref=request.register_ref,
             ),
-            leases=() if customer is None else customer.standing.leases,
         )
 
     def _record(self, sale_id: str) -> SaleRecord:

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from posd.cards.identity import Identity, card_key, phone_identity
-from posd.clock import Instant
 from posd.ledger.entries import Draft, Entry, Kind
-from posd.ledger.leases import OpenLease
 from posd.ledger.members import Standing
 from posd.till.states import CardSeen, RecentSale, SaleRecord
 
@@ -23,7 +21,6 @@ class LedgerReader(Protocol):
     def standing(self, member_id: str) -> Standing | None: ...
     def member_by_key(self, key: str) -> Standing | None: ...
     def acked_seq(self) -> int: ...
-    def open_leases(self, limit: int) -> Iterable[OpenLease]: ...
 
 
 class Lookup:
@@ -81,10 +78,6 @@ class Lookup:
         rows = (self._recent(entry, queued=entry.seq > acked) for entry in self._reader().recent(limit))
         return tuple(row for row in rows if row is not None)
 
-    def due_leases(self, now: Instant) -> tuple[OpenLease, ...]:
-        """Leases that are to be given back; some of them when there are many."""
-        return tuple(lease for lease in self._reader().open_leases(LEASES_AT_ONCE) if lease.is_due(now))
-
     def _record(self, draft: Draft) -> SaleRecord | None:
         if draft.kind is not Kind.SALE:
             return None
@@ -114,7 +107,6 @@ class Lookup:
         )
 
 
-LEASES_AT_ONCE = 20
 LAST_SALES = 200
 """How far back the refund key looks for the last sale; older ones are found by their receipt."""
 

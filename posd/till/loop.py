@@ -20,8 +20,8 @@ from posd.cards.rules import CardRules, identify
 from posd.clock import Clock, Instant
 from posd.errors import LedgerError, PosdError
 from posd.events import DeviceStatus, RawRead
-from posd.ledger.entries import Draft, Entry, Kind
-from posd.ledger.members import MemberRow, Standing
+from posd.ledger.entries import Draft, Entry
+from posd.ledger.members import MemberRow
 from posd.loyalty.programs import Program
 from posd.till.actions import Action, understand
 from posd.till.effects import CancelTimer, Commit, Effect, StartTimer
@@ -36,9 +36,8 @@ from posd.till.happenings import (
     TimerFired,
     WorldChanged,
 )
-from posd.till.lease_desk import LeaseDesk
 from posd.till.lookup import Lookup
-from posd.till.states import CardSeen, Committing, Customer, Facts, Link, Selling, Till, as_missed
+from posd.till.states import CardSeen, Facts, Link, Selling, Till, as_missed
 from posd.till.step import step
 from posd.till.view import Frame, member_document, view_of
 from posd.words import Words
@@ -50,8 +49,6 @@ STALE_NS = 5_000_000_000
 """A read that waited longer than this is shown to nobody as fresh: the customer is gone."""
 FAULT_LOOK_S = 1.0
 """How often a till whose ledger refuses looks whether it is well again: it heals without anybody selling."""
-UNREADABLE_NS = 10_000_000_000
-"""How long a ledger that could not be read counts as ill, though other parts of it can."""
 READS_KEPT = 64
 KEYS_KEPT = 64
 RECENT_SHOWN = 3
@@ -77,18 +74,9 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClubTold:
-    """Changes of the club were applied: members, perhaps programs; perhaps it asks for leases."""
+    """Changes of the club were applied: members, perhaps programs."""
 
     programs: tuple[Program, ...] | None = None
-    recalls: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LeasesTaken:
-    """The club set something apart for this till, for these members; of a balance, ``keep_permille`` may stay here."""
-
-    members: tuple[str, ...]
-    keep_permille: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +158,8 @@ class TillLoop:
         self._reads: OrderedDict[str, CardSeen] = OrderedDict()
         self._pressed = LastKeys(KEYS_KEPT)
         self._version = 0
-        self._unreadable_until_ns = 0
         self._view: Mapping[str, Any] = {}
         self.counters = Counters()
-        self.leases = LeaseDesk(lookup, self.book, lambda: self.facts, clock, new_id)
         self.on_devices: Callable[[], None] = lambda: None
         self._devices: dict[str, DeviceStatus] = {status.device: status for status in facts.readers}
 
@@ -196,7 +182,7 @@ class TillLoop:
         self._inbox.put(_Job(run, reply))
         return reply
 
-    def tell(self, news: LinkChanged | ClubTold | LeasesTaken) -> None:
+    def tell(self, news: LinkChanged | ClubTold) -> None:
         self._inbox.put(news)
 
     def stop(self) -> None:
@@ -215,25 +201,14 @@ class TillLoop:
             item = self._next()
             if isinstance(item, _Stop):
                 return
-            try:
+            if item is not None:
                 self._take(item)
-                self._ask_after_the_ledger()
-                self._fire_timers()
-            except LedgerError as error:
-                self._cannot_read(error)
+            self._ask_after_the_ledger()
+            self._fire_timers()
             self._draw()
             if isinstance(item, _Act):
                 item.reply.set_result(self._view)
-            self._tidy()
             self._every_turn()
-
-    def _tidy(self) -> None:
-        """What nobody waits for."""
-        try:
-            if self.leases.tidy(self._customer()):
-                self._draw()
-        except LedgerError as error:
-            self._cannot_read(error)
 
     def _next(self) -> Any:
         try:
@@ -252,8 +227,6 @@ class TillLoop:
 
     def _take(self, item: Any) -> None:
         match item:
-            case None:
-                pass
             case RawRead():
                 self._read(item)
             case DeviceStatus():
@@ -269,8 +242,6 @@ class TillLoop:
                 self._happen(WorldChanged())
             case ClubTold():
                 self._club_told(item)
-            case LeasesTaken():
-                self._leases_taken(item)
 
     def _read(self, raw: RawRead) -> None:
         """Bytes become a card, a card becomes a key, and only the key goes on."""
@@ -327,50 +298,16 @@ class TillLoop:
         if news.programs is not None:
             self.facts = replace(self.facts, programs=news.programs)
         self._look_around()
-        if news.recalls:
-            self.leases.look_now()
-        self._see_customer_anew()
-
-    def _leases_taken(self, news: LeasesTaken) -> None:
-        self.leases.keep_permille = news.keep_permille
-        for member_id in news.members:
-            self.leases.served(member_id)
-        self._see_customer_anew()
-
-    def _customer(self) -> Customer | None:
-        """Who is on the screen."""
-        state = self._till.state.resume if isinstance(self._till.state, Committing) else self._till.state
-        return state.customer if isinstance(state, Selling) else None
-
-    def _see_customer_anew(self) -> None:
-        customer = self._customer()
-        if customer is None:
-            return
-        try:
-            self._happen(MemberChanged(self.lookup.member(customer.member_id)))
-        except LedgerError as error:
-            self._cannot_read(error)
+        state = self._till.state
+        if isinstance(state, Selling) and state.customer is not None:
+            self._happen(MemberChanged(self.lookup.member(state.customer.member_id)))
 
     def _ask_after_the_ledger(self) -> None:
         if self.facts.fault != self._ledger.fault:
             self._look_around()
 
     def _look_around(self) -> None:
-        try:
-            recent = self.lookup.recent(RECENT_SHOWN)
-        except LedgerError as error:
-            self._cannot_read(error)
-            return
-        well_again = self._now().mono_ns >= self._unreadable_until_ns
-        fault = self._ledger.fault or (None if well_again else self.facts.fault)
-        self.facts = replace(self.facts, recent=recent, fault=fault)
-
-    def _cannot_read(self, error: LedgerError) -> None:
-        """A disk that does not give back what was booked: as one that does not take it."""
-        if self.facts.fault is None:
-            log.error("the ledger cannot be read: %s", error)
-        self._unreadable_until_ns = self._now().mono_ns + UNREADABLE_NS
-        self.facts = replace(self.facts, fault=str(error))
+        self.facts = replace(self.facts, recent=self.lookup.recent(RECENT_SHOWN), fault=self._ledger.fault)
 
     def _happen(self, what: Happening) -> None:
         """One turn of the rules and of everything they bring about."""
@@ -400,15 +337,8 @@ class TillLoop:
             log.exception("entry %s was not booked", effect.draft.entry_id.hex())
             self._look_around()
             return CommitFailed(effect.draft.entry_id, Words("sale.not_recorded"))
-        return Committed(entry.entry_id, receipt_code(entry), self._standing_after(entry))
-
-    def _standing_after(self, entry: Entry) -> Standing | None:
-        """None, too, when it cannot be read: what is booked is booked."""
-        try:
-            return self.lookup.member(entry.draft.member) if entry.draft.member else None
-        except LedgerError as error:
-            self._cannot_read(error)
-            return None
+        standing = self.lookup.member(effect.draft.member) if effect.draft.member else None
+        return Committed(entry.entry_id, receipt_code(entry), standing)
 
     def book(self, draft: Draft, provisional: MemberRow | None = None) -> Entry:
         """Write and wait for the disk; till thread only. Raises `LedgerError` when it is certainly not booked."""
@@ -425,9 +355,6 @@ class TillLoop:
         link = replace(self.facts.link, queue=self.facts.link.queue + 1)
         self.facts = replace(self.facts, link=link)
         self._look_around()
-        if draft.kind is Kind.SALE and draft.member is not None:
-            self.leases.served(draft.member)
-        self._see_customer_anew()
 
     def _drop_timer(self, name: str) -> None:
         self._timers = [timer for timer in self._timers if timer[1] != name]

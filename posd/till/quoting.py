@@ -4,46 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from posd.ledger.leases import rights
 from posd.loyalty.evaluation import quote
 from posd.loyalty.model import Basket, Line, MemberView, Quote
-from posd.till.states import Customer, Facts, LinkState, Selling
-from posd.till.support import support_code
+from posd.till.states import Customer, Facts, Selling
 from posd.words import Words
-
-REFUSING = frozenset({LinkState.PAUSED, LinkState.HALTED})
-"""The club was reached and does not trust this till: what was set apart for it is not spent."""
 
 
 def spending_limit(customer: Customer, facts: Facts) -> Words | None:
-    """Why this member may spend nothing here now, or None. Earning is never limited."""
+    """Why this member may not spend here now, or None. Earning is never limited."""
     if customer.standing.row.state != "active":
         return Words("member.suspended")
     if customer.card is not None and customer.card.earn_only:
         return Words("quote.why_not.plastic_number")
-    if facts.link.frozen:
-        return Words("redeem.paused", {"code": support_code("redeem.paused")})
-    if facts.link.state in REFUSING:
+    if not facts.online:
         return Words("quote.why_not.offline")
     return None
 
 
 def member_view(customer: Customer, facts: Facts) -> MemberView:
-    """The member as `quote` sees him: what can be spent is what the club has set apart for this till, whether it can be
-    reached now or not."""
+    """The member as `quote` sees him: offline nothing can be spent, because the balance may be gone elsewhere."""
     standing = customer.standing
     limit = spending_limit(customer, facts)
-    held = {} if limit else rights(standing.leases)
-    usable = {unit: max(min(amount, held.get(unit, 0)), 0) for unit, amount in standing.balances.items()}
-    if limit is None and any(usable[unit] < amount for unit, amount in standing.balances.items()):
-        limit = Words("quote.why_not.asking" if facts.online else "quote.why_not.offline")
+    usable = {unit: 0 if limit else max(amount, 0) for unit, amount in standing.balances.items()}
     return MemberView(standing.row.member_id, standing.row.tier, standing.balances, usable, limit)
-
-
-def can_spend(customer: Customer, facts: Facts, units: Iterable[str]) -> bool:
-    """Whether there is any of these units to be spent."""
-    view = member_view(customer, facts)
-    return any(view.usable.get(unit, 0) for unit in units)
 
 
 def one_line_basket(amount_minor: int, currency: str, view: MemberView | None, use: Iterable[str]) -> Basket:

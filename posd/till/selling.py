@@ -148,7 +148,6 @@ def _book(till: Till, state: Selling, occurrence: Occurrence, facts: Facts) -> M
         lines=basket.lines,
         quote=quote,
         context=context,
-        leases=() if customer is None else customer.standing.leases,
     )
     if customer is None:
         return write(till, draft, then=Done(draft))

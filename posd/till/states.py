@@ -37,14 +37,12 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``queue``: entries that the club does not have yet; ``last_sync_ms``: wall clock, for people only; ``frozen``:
-    this till's ledger has a copy, so nothing may be spent until the owner has said which one is the till."""
+    """``queue``: entries that the club does not have yet; ``last_sync_ms``: wall clock, for people only."""
 
     state: LinkState = LinkState.NONE
     queue: int = 0
     last_sync_ms: int | None = None
     detail: str = ""
-    frozen: bool = False
 
 
 def as_missed(before: DeviceStatus | None, status: DeviceStatus) -> DeviceStatus:

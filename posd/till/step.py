@@ -36,7 +36,6 @@ from posd.till.happenings import (
     WorldChanged,
 )
 from posd.till.moves import Move, does_not_fit, goto, signal, stay, tell
-from posd.till.quoting import can_spend
 from posd.till.states import Committing, Done, Facts, Idle, Selling, State, Till, Tone
 from posd.words import Words
 
@@ -169,14 +168,9 @@ def _timer_fired(till: Till, what: TimerFired) -> Move:
 
 
 def _world_changed(till: Till, facts: Facts) -> Move:
-    """A reader that came back may be reported again when it is lost again; when the club is away, only what it has set
-    apart is spent."""
+    """A reader that came back may be reported again when it is lost again; spending stops when the club is away."""
     lost = frozenset(r.device for r in facts.readers if r.state is DeviceState.LOST)
     till = replace(till, dismissed=till.dismissed & lost)
-    if isinstance(till.state, Selling) and not facts.online and till.state.use and not _may_use(till.state, facts):
+    if isinstance(till.state, Selling) and not facts.online and till.state.use:
         return stay(tell(replace(till, state=replace(till.state, use=frozenset())), Words("quote.why_not.offline")))
     return stay(till)
-
-
-def _may_use(state: Selling, facts: Facts) -> bool:
-    return state.customer is not None and can_spend(state.customer, facts, state.use)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,6 @@ from posd.till.states import (
     State,
     Till,
 )
-from posd.till.support import support_code
 from posd.units import DisplayUnit, Unit
 from posd.words import Words
 
@@ -114,6 +114,19 @@ def lost_reader(till: Till, facts: Facts) -> DeviceStatus | None:
         if status.state is DeviceState.LOST and status.device not in till.dismissed:
             return status
     return None
+
+
+CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+
+
+def support_code(key: str) -> str:
+    """Four letters that a cashier can read over the phone, always the same for the same message."""
+    number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    letters = []
+    for _ in range(4):
+        number, index = divmod(number, len(CODE_LETTERS))
+        letters.append(CODE_LETTERS[index])
+    return "".join(letters)
 
 
 def _words(words: Words | None) -> dict[str, object] | None:

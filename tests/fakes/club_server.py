@@ -8,7 +8,6 @@ import gzip
 import json
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,13 +18,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from posd.ledger.entries import GENESIS
 from posd.ledger.members import DeltaPage, MemberRow
-from posd.sync.signing import Answer, claimed, signed
 from posd.sync.wire import PushReply, PushRequest, TillGrant, TillStatus, delta_as_json
-from tests.fakes.till_keys import CLUB_KEY
 
 TOKEN = "t0ken-that-must-never-be-logged"
 INVITATION = "BCDF-GHJK"
-GRANT = TillGrant("till-1", TOKEN, "club-1", "Narenj Club", "aa" * 32, "bb" * 32, 1, CLUB_KEY.public)
+GRANT = TillGrant("till-1", TOKEN, "club-1", "Narenj Club", "aa" * 32, "bb" * 32, 1)
 
 
 @dataclass
@@ -58,9 +55,6 @@ class ClubServer:
         """An answer for all requests that it fits, until it is taken away."""
         self.poison: int | None = None
         """A push that contains this seq makes the club stumble (500)."""
-        self.signs = True
-        """Answers to signed requests bear the signature of `CLUB_KEY`."""
-        self.spread_s = 0
         self.forgets = False
         """Cursors of before are too old: 410, until a poll without one."""
         self._stopping = False
@@ -127,7 +121,7 @@ class ClubServer:
                 fits = known[entry.seq] == entry.hash
             elif fits:
                 self.entries.append((entry.seq, entry.hash, entry.payload))
-        return (200 if fits else 409), PushReply(*self.head(), spread_s=self.spread_s).as_json()
+        return (200 if fits else 409), PushReply(*self.head()).as_json()
 
     def page(self, cursor: str | None, wait_s: float) -> tuple[int, dict[str, Any]]:
         if cursor is not None and self.forgets:
@@ -136,7 +130,7 @@ class ClubServer:
         start = int(cursor or 0)
         self.lock.wait_for(lambda: len(self.members) > start or self._stopping, wait_s)
         rows = tuple(self.members[start:])
-        return 200, delta_as_json(DeltaPage(str(len(self.members)), self.head()[0], rows, spread_s=self.spread_s))
+        return 200, delta_as_json(DeltaPage(str(len(self.members)), self.head()[0], rows))
 
 
 class _Server(ThreadingHTTPServer):
@@ -182,8 +176,6 @@ class _Answering(BaseHTTPRequestHandler):
             return 401, {}
         if push is not None:
             return club.take(push)
-        if parts.path.endswith("/epochs"):  # a club of before there were any
-            return 404, {}
         if parts.path.endswith("/status"):
             club.statuses.append(TillStatus.from_json(document))
             return 204, {}
@@ -192,10 +184,6 @@ class _Answering(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        asked = claimed(dict(self.headers.items()))
-        if asked is not None and self.server.club.signs:
-            proof = signed(Answer(status, b"" if status == 204 else body), CLUB_KEY, int(time.time()), asked.nonce)
-            headers = {**headers, **proof}
         for name, value in headers.items():
             self.send_header(name, value)
         if status != 204:

@@ -7,7 +7,6 @@ Set to `Fault.NONE` the proxy is transparent: the positive control of every faul
 from __future__ import annotations
 
 import contextlib
-import gzip
 import socket
 import struct
 import threading
@@ -39,14 +38,6 @@ class Fault(StrEnum):
     """A filter that says 200 and ``{}`` to everything."""
     PORTAL_REDIRECT = "portal_redirect"
     """302 to a login page."""
-    POISON = "poison"
-    """A filter that answers 500 to every request in whose body it finds `FaultProxy.poison`, and passes the others."""
-    TOO_LARGE = "too_large"
-    """Requests of more than `FaultProxy.largest` bytes are answered 413 by something in between."""
-    OVERLOAD = "overload"
-    """503 with ``Retry-After: 1`` and a page for people."""
-    STALE = "stale"
-    """An answer that was given before, to another request: a cache in between, or messages that overtook each other."""
     GARBAGE = "garbage"
     """What answers does not speak HTTP."""
 
@@ -59,13 +50,8 @@ def _reply(status: str, kind: str, body: bytes = b"", *extra: str) -> bytes:
 _ANSWERS = {
     Fault.PORTAL_PAGE: _reply("200 OK", "text/html", b"<html>Log in to Wi-Fi</html>"),
     Fault.PORTAL_JSON: _reply("200 OK", "application/json", b"{}"),
-    Fault.OVERLOAD: _reply("503 Service Unavailable", "text/html", b"<html>busy</html>", "Retry-After: 1"),
     Fault.PORTAL_REDIRECT: _reply("302 Found", "text/plain", b"", "Location: http://127.0.0.1:1/login"),
     Fault.GARBAGE: b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n",
-}
-_REFUSALS = {
-    Fault.POISON: _reply("500 Internal Server Error", "application/json", b"{}"),
-    Fault.TOO_LARGE: _reply("413 Content Too Large", "text/html", b"<html>too large</html>"),
 }
 _RST = struct.pack("ii", 1, 0)
 
@@ -77,11 +63,6 @@ class FaultProxy:
         self._target = ("127.0.0.1", target_port)
         self.fault = Fault.NONE
         self.delay_s = 0.3
-        self.poison = b"poison"
-        self.largest = 1500
-        self.hits = 0
-        """How many requests a fault was done to."""
-        self._stale: bytes = b""
         self.connections = 0
         """How many were opened towards this proxy."""
         self._stop = threading.Event()
@@ -138,7 +119,6 @@ class FaultProxy:
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             if self.fault is Fault.REFUSE:
-                self.hits += 1
                 _reset(client)
             while request := _message(client):
                 self._answer(client, request)
@@ -148,15 +128,6 @@ class FaultProxy:
 
     def _answer(self, client: socket.socket, request: bytes) -> None:
         fault = self.fault
-        self.hits += fault is not Fault.NONE
-        if (fault is Fault.POISON and self.poison in _unpacked(request)) or (
-            fault is Fault.TOO_LARGE and len(request) > self.largest
-        ):
-            client.sendall(_REFUSALS[fault])
-            raise ConnectionError
-        if fault is Fault.STALE and self._stale and request.startswith(b"POST"):
-            client.sendall(self._stale)
-            raise ConnectionError
         if fault in _ANSWERS:
             client.sendall(_ANSWERS[fault])
             raise ConnectionError
@@ -168,8 +139,6 @@ class FaultProxy:
         if fault is Fault.DUPLICATE:
             self._ask(request)
         answer = self._ask(request)
-        if request.startswith(b"POST"):
-            self._stale = answer
         if self.fault is Fault.DROP_ANSWER:
             _reset(client)
         self._give(client, answer, fault)
@@ -202,11 +171,6 @@ class FaultProxy:
         if not answer:
             raise ConnectionError
         return answer
-
-
-def _unpacked(request: bytes) -> bytes:
-    head, _, body = request.partition(b"\r\n\r\n")
-    return gzip.decompress(body) if b"gzip" in head else body
 
 
 def _reset(client: socket.socket) -> None:

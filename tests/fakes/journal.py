@@ -17,7 +17,6 @@ from posd.ledger.members import DeltaPage
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.sealing import seal
 from posd.sync.wire import PushReply, PushRequest, TillGrant, TillStatus, delta_from_json
-from tests.fakes.till_keys import KEYS, SignedBy
 
 _NEW_ID = Uuid7Source()
 _CLOCK = SystemClock()
@@ -36,7 +35,7 @@ class FakeTill:
         self.head = Head(grant.epoch, 0, GENESIS)
         self.entries: list[Entry] = []
         self.session = requests.Session()
-        self.session.auth = SignedBy(KEYS[grant.till_id])
+        self.session.headers["Authorization"] = f"Bearer {grant.token}"
         self.session.trust_env = False
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def find_binaries() -> Path | None:
 class Postgres:
     """One server. `new_database` gives each test its own."""
 
-    def __init__(self, binaries: Path, settings: Sequence[str] = SETTINGS) -> None:
+    def __init__(self, binaries: Path) -> None:
         self._user = _user()
         self._folder = Path(tempfile.mkdtemp(prefix="posd-pg-"))
         shutil.chown(self._folder, self._user, pwd.getpwnam(self._user).pw_gid)
@@ -50,7 +49,7 @@ class Postgres:
         command = [str(binaries / "initdb"), "-D", str(data), "-U", "posd", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*self._as_user(), *command, "--locale=C.UTF-8"], check=True, capture_output=True, timeout=60)
         server = [str(binaries / "postgres"), "-D", str(data), "-k", str(self._folder)]
-        for setting in settings:
+        for setting in SETTINGS:
             server += ["-c", setting]
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen([*self._as_user(), *server], stdout=self._log, stderr=self._log)

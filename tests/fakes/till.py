@@ -166,9 +166,6 @@ class FakeTill:
     def sync_now(self) -> None:
         self.asked_to_sync += 1
 
-    def close_period(self) -> Future[Document]:
-        return self._later(lambda: {"id": "c1", "seq": 1, "hash": "aa" * 32, "body": {"first": 1, "last": 0}})
-
     def metrics(self) -> Mapping[str, int]:
         return {
             'posd_reads_total{medium="chip"}': 0,

@@ -1,1 +1,0 @@
-"""What a power cut or a failing disk leaves of a ledger: recorder, model of the disk, and checks."""
