@@ -267,10 +267,10 @@ def test_spelling() -> None:
 def test_every_word_that_a_template_uses_exists_and_every_word_is_used() -> None:
     folder = Path(dashboard.__path__[0])
     source = "".join(path.read_text("utf-8") for path in [*folder.glob("templates/*.html"), *folder.glob("*.py")])
-    rooms = "nav|live|kpi|chart|sales|state|tills|members|login|missing"
+    rooms = "nav|live|kpi|chart|sales|state|tills|copies|members|login|missing"
     used = set(re.findall(rf"""["']((?:{rooms})\.[a-z_.]+)["']""", source))
-    used -= {path.name for path in folder.glob("templates/*.html")} | {"state."}
-    built = {"state.refund", "state.void", "state.posted", "state.parked"}
+    used -= {path.name for path in folder.glob("templates/*.html")} | {"state.", "copies."}
+    built = {"state.refund", "state.void", "state.posted", "state.parked", "copies.choose", "copies.block"}
     known = {key for key in catalogue("en")["words"] if not key.startswith(("unit.", "scale.", "reader.", "language"))}
     assert used | built == known
 

@@ -15,6 +15,7 @@ from selenium import webdriver
 from posd.club.dashboard.speech import Speech
 from posd.club.login import login_link
 from posd.club.shop import LANGUAGES, settings_for
+from posd.sync.wire import EpochRequest
 from tests.fakes.busy_club import BusyClub
 from tests.fakes.chromium import browser, complaints, prefer, resize, screenshot, wait_for
 
@@ -78,6 +79,27 @@ def test_a_sale_appears_by_itself_and_a_lost_club_is_said(chrome: webdriver.Chro
         wait_for(chrome, "return document.body.classList.contains('lost')")
         busy.club.start()
         wait_for(chrome, LIVE)
+        chrome.get("about:blank")
+
+
+def test_a_till_with_copies_is_decided_with_one_press(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+    """What a form needs of a real browser, which sends `Origin` and `Sec-Fetch-Site` as it likes."""
+    with BusyClub(tmp_path / "club", "fa") as busy:
+        sign_in(chrome, busy, "fa")
+        till = busy.tills[0]
+        till.send(EpochRequest(1, ()).as_json(), "epochs")
+        chrome.get(busy.club.url)
+        chrome.execute_script("document.querySelector('.till a.badge').click()")
+        wait_for(chrome, "return document.querySelectorAll('.pages button').length == 4")
+        assert chrome.execute_script(OVERFLOWS) == []
+        resize(chrome, 700, 900)
+        assert chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        resize(chrome, 1440, 900)
+        chrome.execute_script("document.querySelector('.pages button').click()")
+        wait_for(chrome, "return document.querySelector('.badge.plain') && !document.querySelector('.pages button')")
+        assert complaints(chrome) == []
+        chrome.execute_script("document.querySelector('.out button').click()")
+        wait_for(chrome, "return document.querySelector('pre, .bare')")
         chrome.get("about:blank")
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from posd.club.copies import decide
 from posd.club.epochs import EpochState as At
-from posd.club.epochs import block, choose, epochs_of, is_frozen
+from posd.club.epochs import epochs_of, is_frozen
 from posd.club.owner import OpenClub
 from posd.club.tables import balance, journal, movement
 from posd.ledger.entries import Entry
-from posd.ledger.spending import EpochState, Spending, lease_is_spendable
+from posd.ledger.spending import EpochState, Spending
 from posd.ledger.verify import verify_ledger
 from posd.sync.client import ClubClient
 from posd.sync.link import LinkState
@@ -44,10 +45,9 @@ def opened(club: RunningClub) -> OpenClub:
     return club.opened
 
 
-def decide(club: RunningClub, till: Machine, what: object, epoch: int) -> bool:
-    assert what in {choose, block}
-    deed = choose if what is choose else block
-    return opened(club).database.write(lambda c: deed(c, club.club.club_id, till.linked.grant.till_id, epoch))
+def decided(club: RunningClub, till: Machine, deed: str, epoch: int) -> bool:
+    club_id, till_id = club.club.club_id, till.linked.grant.till_id
+    return opened(club).database.write(lambda c: decide(c, club_id, till_id, deed, epoch, 1_800_000_000_000))
 
 
 def states(club: RunningClub, till: Machine) -> dict[int, At]:
@@ -94,21 +94,18 @@ def test_a_ledger_from_yesterday_goes_on_under_a_new_epoch(club: RunningClub, ti
     till.restore(tmp_path / "yesterday")
     with till.offline():
         till.sell(member_id, 50)
-        before = till.ledger.reader().epoch_state()
-        assert lease_is_spendable(1, before), "positive control: offline nobody can know"
+        assert spending(till) is Spending.FREE, "positive control: offline nobody can know"
     with till.online():
         till.sell(member_id, 60)
         till.delivered()
         after = till.ledger.reader().epoch_state()
         assert (after.epoch, after.spending) == (2, Spending.FROZEN)
-        assert not lease_is_spendable(1, after) and not lease_is_spendable(2, after)
         till.sell(member_id, 70)
         till.delivered()
         eventually(lambda: till.shown(member_id) == 280, PATIENCE_S)
         assert states(club, till) == {1: At.OPEN, 2: At.OPEN}
-        assert decide(club, till, choose, 2)
+        assert decided(club, till, "choose", 2)
         eventually(lambda: spending(till) is Spending.FREE, PATIENCE_S)
-        assert not lease_is_spendable(1, till.ledger.reader().epoch_state()), "what the lost copy held is void"
         assert states(club, till) == {1: At.CLOSED, 2: At.OPEN}
     nothing_lost_nothing_doubled(club, member_id, till)
 
@@ -169,14 +166,52 @@ def test_two_copies_that_take_turns_keep_an_epoch_each(club: RunningClub, till: 
         assert states(club, till) == {1: At.OPEN, 2: At.OPEN}
         eventually(lambda: spending(till) is spending(clone) is Spending.FROZEN, PATIENCE_S)
         nothing_lost_nothing_doubled(club, member_id, till, clone)
-        assert decide(club, till, block, 2)
+        assert decided(club, till, "block", 2)
         eventually(lambda: spending(till) is Spending.FREE, PATIENCE_S)
         eventually(lambda: clone.port.link.state is LinkState.PAUSED, PATIENCE_S)
         clone.sell(member_id, 7)
-        assert not decide(club, till, block, 1), "the only one that is left is the till"
+        assert not decided(club, till, "block", 1), "the only one that is left is the till"
     with clone.offline():
         assert spending(clone) is Spending.FROZEN
         assert clone.ledger.reader().outbox_depth() == 1, "it keeps what it sells"
+
+
+@pytest.mark.parametrize("chosen", ["the till", "its clone"])
+def test_what_was_set_apart_for_a_till_is_spent_at_one_copy_at_most(
+    club: RunningClub, till: Machine, tmp_path: Path, chosen: str
+) -> None:
+    with till.online():
+        member_id = till.enrol_member()
+        till.sell(member_id, 100)
+        till.delivered()
+        till.ask_lease(member_id)
+        till.delivered()
+    clone = till.clone(tmp_path / "clone")
+    with till.offline():
+        assert till.held(member_id) == 100, "positive control: a restart keeps it"
+    with clone.online():
+        with till.online():
+            till.sell(member_id, 10)
+            till.delivered()
+            clone.sell(member_id, 20)
+            clone.delivered()
+            eventually(lambda: spending(till) is spending(clone) is Spending.FROZEN, PATIENCE_S)
+            assert till.held(member_id) == clone.held(member_id) == 0
+            if chosen == "the till":
+                assert decided(club, till, "block", 2)
+                eventually(lambda: till.held(member_id) == 100, PATIENCE_S)
+                assert clone.held(member_id) == 0
+        if chosen == "its clone":
+            assert decided(club, till, "choose", 2)
+            eventually(lambda: spending(clone) is Spending.FREE, PATIENCE_S)
+            clone.ask_lease(member_id)
+            assert clone.held(member_id) == 130, "what the other copy held is written off"
+            clone.delivered()
+    if chosen == "its clone":
+        with till.online():
+            eventually(lambda: till.ledger.reader().epoch_state().epoch == 3, PATIENCE_S)
+            assert till.held(member_id) == 0, "void from its first contact on"
+    nothing_lost_nothing_doubled(club, member_id, till, clone)
 
 
 def test_a_copy_that_comes_back_after_the_choice_is_noticed_again(
@@ -190,7 +225,7 @@ def test_a_copy_that_comes_back_after_the_choice_is_noticed_again(
         with machine.online():
             machine.sell(member_id, 3)
             machine.delivered()
-    assert decide(club, till, choose, 2)
+    assert decided(club, till, "choose", 2)
     with clone.online():
         eventually(lambda: spending(clone) is Spending.FREE, PATIENCE_S)
         with till.online():

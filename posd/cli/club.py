@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,55 @@ def till_list(place: Place, as_json: bool, database: str | None) -> None:
         return
     for row in rows:
         shut = "  shut out" if row["revoked_ms"] else ""
-        click.echo(f"{row['till_id']}  {row['name']}  {row['words']}{shut}")
+        copies = f"  its ledger has copies; see: posd club till copies {row['till_id']}" if row["doubled"] else ""
+        click.echo(f"{row['till_id']}  {row['name']}  {row['words']}{shut}{copies}")
+
+
+@till.command("copies")
+@click.argument("till_id")
+@json_option
+@database_option
+@pass_place
+def till_copies(place: Place, till_id: str, as_json: bool, database: str | None) -> None:
+    """Copies of a till's ledger: where they part, and what only one of them has."""
+    found = owner.till_copies(club_dir(place), till_id, database)
+    if found is None:
+        raise ConfigError(f"no till {till_id} belongs to this club; see: posd club till list")
+    if as_json:
+        print_json(asdict(found))
+        return
+    click.echo(f"{found.name}: the same up to entry {found.common_seq}")
+    for copy in found.copies:
+        since = f", from entry {copy.from_seq} on" if copy.count else ""
+        click.echo(f"epoch {copy.epoch}  {copy.state.value}  {copy.count} entries of its own{since}")
+    if found.undecided:
+        click.echo(f"nothing is spent there until you say: posd club till choose {till_id} EPOCH")
+
+
+@till.command("choose")
+@click.argument("till_id")
+@click.argument("epoch", type=int)
+@database_option
+@pass_place
+def till_choose(place: Place, till_id: str, epoch: int, database: str | None) -> None:
+    """Say which copy of a till's ledger is the till; the others are closed."""
+    if not owner.decide_copy(club_dir(place), till_id, "choose", epoch, database):
+        raise ConfigError(f"till {till_id} has no epoch {epoch}; see: posd club till copies {till_id}")
+    click.echo(f"epoch {epoch} is the till")
+
+
+@till.command("block")
+@click.argument("till_id")
+@click.argument("epoch", type=int)
+@database_option
+@pass_place
+def till_block(place: Place, till_id: str, epoch: int, database: str | None) -> None:
+    """Take nothing more from one copy of a till's ledger; it keeps what it sells."""
+    if not owner.decide_copy(club_dir(place), till_id, "block", epoch, database):
+        raise ConfigError(
+            f"till {till_id} has no epoch {epoch} beside another open one; to shut the till out: posd club till revoke"
+        )
+    click.echo(f"epoch {epoch} is blocked")
 
 
 @till.command("revoke")

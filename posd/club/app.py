@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from posd.club import till_routes
 from posd.club.answers import SignedAnswers
-from posd.club.dashboard import pages
+from posd.club.dashboard import copies, pages
 from posd.club.gate import Gate
 from posd.club.problems import Problem, on_http_error, on_problem, on_wire_error
 from posd.club.service import Service
@@ -28,7 +28,7 @@ async def health(_request: Request) -> Response:
 def club_app(service: Service, names: Sequence[str] = ()) -> Starlette:
     """``names``: host names by which owners reach the page, beside addresses and localhost."""
     app = Starlette(
-        routes=[Route("/health", health, methods=["GET"]), *till_routes.ROUTES, *pages.ROUTES],
+        routes=[Route("/health", health, methods=["GET"]), *till_routes.ROUTES, *copies.ROUTES, *pages.ROUTES],
         middleware=[
             Middleware(SignedAnswers, key=service.signing_key, clock=service.clock),
             Middleware(Gate, names=names),

@@ -129,8 +129,9 @@ def grant_epoch(
 
 
 def _lock(connection: Connection, club_id: str, till_id: str) -> int:
+    """The newest epoch of the till, whose row is locked until the commit; 0 when there is none."""
     query = select(till.c.epoch).where(till.c.club_id == club_id, till.c.till_id == till_id).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _ends_at(connection: Connection, club_id: str, till_id: str, epoch: Epoch, base: Head) -> bool:
@@ -181,7 +182,8 @@ def put_epoch(connection: Connection, club_id: str, till_id: str, epoch: Epoch) 
 
 def choose(connection: Connection, club_id: str, till_id: str, number: int) -> bool:
     """The copy that writes epoch ``number`` is the till: every other open epoch is closed. False: there is no such."""
-    _lock(connection, club_id, till_id)
+    if not _lock(connection, club_id, till_id):
+        return False
     epochs = epochs_of(connection, club_id, till_id)
     if number not in epochs:
         return False
@@ -195,7 +197,8 @@ def choose(connection: Connection, club_id: str, till_id: str, number: int) -> b
 def block(connection: Connection, club_id: str, till_id: str, number: int) -> bool:
     """Refuse whoever writes epoch ``number``. False: there is none such, or it is the only one that is open, so that
     shutting out the till would be meant."""
-    _lock(connection, club_id, till_id)
+    if not _lock(connection, club_id, till_id):
+        return False
     epochs = epochs_of(connection, club_id, till_id)
     if not any(epoch.is_open for epoch in epochs.values() if epoch.epoch != number) or number not in epochs:
         return False

@@ -6,7 +6,7 @@ the till itself reports (`posd.club.effects`) or when an operator writes it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, select, update
@@ -130,9 +130,14 @@ def open_leases(connection: Connection, club_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query.order_by(lease.c.till_id, lease.c.made_ms)).mappings()]
 
 
-def write_off(connection: Connection, club_id: str, till_id: str, now_ms: int) -> dict[str, int]:
-    """What a lost till holds becomes free again, by unit; what it spent of that and reports later is parked."""
-    lost = (lease.c.club_id == club_id, lease.c.till_id == till_id, OPEN)
+def write_off(
+    connection: Connection, club_id: str, till_id: str, now_ms: int, epochs: Collection[int] | None = None
+) -> dict[str, int]:
+    """What a lost till holds becomes free again, by unit; what it spent of that and reports later is parked.
+    ``epochs``: only what those copies of its ledger hold."""
+    lost = [lease.c.club_id == club_id, lease.c.till_id == till_id, OPEN]
+    if epochs is not None:
+        lost.append(lease.c.epoch.in_(epochs))
     with numbered_changes(connection, club_id) as next_change:
         rows = list(connection.execute(select(lease, REST.label("rest")).where(*lost)))
         connection.execute(update(lease).where(*lost).values(written_off_ms=now_ms))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
+from posd.club.copies import Copies, decide, doubled_tills, read_copies
 from posd.club.dashboard.figures import read_figures
 from posd.club.database import Database, open_database
 from posd.club.deltas import member_rows
@@ -171,12 +172,30 @@ def parked_entries(connection: Connection, club_id: str) -> list[dict[str, Any]]
 
 
 def list_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:
-    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms``, ``revoked_ms``, ``public_key`` and ``words``."""
+    """Tills with ``till_id``, ``name``, ``created_ms``, ``seen_ms``, ``revoked_ms``, ``public_key``, ``words`` and
+    ``doubled``: its ledger has a copy, and it is not decided which one is the till."""
     columns = (till.c.till_id, till.c.name, till.c.created_ms, till.c.seen_ms, till.c.revoked_ms)
     query = select(*columns, till.c.public_key, till.c.words).order_by(till.c.created_ms)
     with open_club(state_dir, database_url) as opened:
         own = query.where(till.c.club_id == opened.club.club_id)
-        return opened.database.read(lambda connection: [dict(row) for row in connection.execute(own).mappings()])
+        rows = opened.database.read(lambda connection: [dict(row) for row in connection.execute(own).mappings()])
+        doubled = opened.database.read(lambda connection: doubled_tills(connection, opened.club.club_id))
+    return [{**row, "doubled": row["till_id"] in doubled} for row in rows]
+
+
+def till_copies(state_dir: Path, till_id: str, database_url: str | None = None) -> Copies | None:
+    """The copies of a till's ledger; None when there is no such till."""
+    with open_club(state_dir, database_url) as opened:
+        return opened.database.read(lambda connection: read_copies(connection, opened.club.club_id, till_id))
+
+
+def decide_copy(state_dir: Path, till_id: str, deed: str, epoch: int, database_url: str | None = None) -> bool:
+    """``choose``: the copy that writes ``epoch`` is the till, the others are closed. ``block``: nothing more is taken
+    from it. False when there is no such epoch, or no other one would be left."""
+    now_ms = SystemClock().now().wall_ms
+    return _change(
+        state_dir, database_url, lambda connection, club_id: decide(connection, club_id, till_id, deed, epoch, now_ms)
+    )
 
 
 def held_by_tills(state_dir: Path, database_url: str | None = None) -> list[dict[str, Any]]:

@@ -26,9 +26,3 @@ class EpochState:
     @property
     def frozen(self) -> bool:
         return self.spending is not Spending.FREE
-
-
-def lease_is_spendable(granted_in: int, now: EpochState) -> bool:
-    """Whether a lease that was granted in epoch ``granted_in`` may be spent: another copy may have spent those of an
-    older epoch, and while there are two copies, those of this one."""
-    return granted_in == now.epoch and not now.frozen

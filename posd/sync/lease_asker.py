@@ -45,7 +45,7 @@ class LeaseAsker:
     def _ask(self, ask: LeaseAsk) -> None:
         self._doubtful = True
         reply = self._client.lease(ask).value
-        if reply is not None:
+        if reply is not None and self._port.epoch() == ask.epoch:  # what was granted to the epoch before is void
             self._port.take_leases(reply)
             self._doubtful = False
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from posd.ledger.accounts import ISSUED, member_account
 from posd.ledger.entries import Draft, Entry, Kind, Leg
+from posd.ledger.leases import rights
 from posd.ledger.store import Store
 from posd.machine import SystemClock, Uuid7Source
 from posd.sync.client import ClubClient
@@ -81,6 +82,7 @@ class Machine:
         try:
             yield self
         finally:
+            self.booked.extend(self.store.reader().entries(0, 10_000))
             self.store.close()
 
     @contextmanager
@@ -119,6 +121,16 @@ class Machine:
         """Sales that earn so much each."""
         for amount in points:
             self._book(sale(member_id, amount))
+
+    def ask_lease(self, member_id: str) -> None:
+        """As when the member is read: the club sets her balance apart for this till."""
+        self.port.wish_lease(member_id)
+        eventually(lambda: self.held(member_id), PATIENCE_S)
+
+    def held(self, member_id: str) -> int:
+        """What she may spend here, with and without a network."""
+        standing = self.ledger.reader().standing(member_id)
+        return 0 if standing is None else rights(standing.leases).get("PTS", 0)
 
     def shown(self, member_id: str) -> int:
         """The balance that the cashier sees."""

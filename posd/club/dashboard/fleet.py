@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from posd.club.copies import doubled_tills
 from posd.club.shop import Club
 from posd.club.tables import till
 from posd.events import DeviceState
@@ -21,8 +22,9 @@ LOST_STATES = frozenset({DeviceState.LOST.value, DeviceState.WAITING.value, Devi
 
 @dataclass(frozen=True, slots=True)
 class Till:
-    """``state``: ``fine``, ``offline`` or ``reader``. ``silent_ms``: since when nothing was heard."""
+    """``state``: ``fine``, ``copies``, ``offline`` or ``reader``. ``silent_ms``: since when nothing was heard."""
 
+    till_id: str
     name: str
     state: str
     silent_ms: int
@@ -45,21 +47,27 @@ def read_fleet(connection: Connection, club: Club, now_ms: int, heard: Mapping[s
     than what is stored."""
     query = select(till).where(till.c.club_id == club.club_id, till.c.revoked_ms.is_(None))
     rows = connection.execute(query.order_by(till.c.created_ms, till.c.till_id)).mappings()
-    return tuple(_till(row, now_ms, max(heard.get(row["till_id"], 0), int(row["seen_ms"] or 0))) for row in rows)
+    doubled = doubled_tills(connection, club.club_id)
+    return tuple(
+        _till(row, now_ms, max(heard.get(row["till_id"], 0), int(row["seen_ms"] or 0)), row["till_id"] in doubled)
+        for row in rows
+    )
 
 
-def _till(row: Mapping[Any, Any], now_ms: int, heard_ms: int) -> Till:
+def _till(row: Mapping[Any, Any], now_ms: int, heard_ms: int, doubled: bool) -> Till:
     status = _status(row["status"])
     silent_ms = max(0, now_ms - heard_ms)
     state = "fine"
-    if silent_ms > OFFLINE_AFTER_MS:
+    if doubled:
+        state = "copies"
+    elif silent_ms > OFFLINE_AFTER_MS:
         state = "offline"
     elif any(is_lost(reader) for reader in status.readers):
         state = "reader"
     oldest_ms = status.oldest_queued_ms
     if oldest_ms is not None and not 0 < oldest_ms <= now_ms:
         oldest_ms = None  # the till's clock is wrong
-    return Till(row["name"], state, silent_ms, heard_ms, status.queue, oldest_ms, status.readers)
+    return Till(row["till_id"], row["name"], state, silent_ms, heard_ms, status.queue, oldest_ms, status.readers)
 
 
 def _status(text: str) -> TillStatus:
